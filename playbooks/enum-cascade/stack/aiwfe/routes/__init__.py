@@ -1,0 +1,1 @@
+"""The endpoints: signing in, the users' data, and what monitoring asks."""

@@ -1,0 +1,60 @@
+"""What the exporters share: a source that is read anew at each scrape."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from stand_ins.serving import Answer, port_of, serve
+
+log = logging.getLogger("exporter")
+
+
+class Sample(NamedTuple):
+    """One number: a counter when its name ends in _total, else a gauge."""
+
+    name: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+Read = Callable[[], Iterable[Sample]]
+
+
+class Source:
+    """A collector over a function; `up` (pg_up, redis_up, …) says whether the function could be called."""
+
+    def __init__(self, up: str, read: Read) -> None:
+        self.up = up
+        self.read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of this scrape. A source that does not answer is `up 0`, not an error."""
+        try:
+            samples = list(self.read())
+        except Exception:
+            log.exception("%s 0", self.up)
+            samples, good = [], 0.0
+        else:
+            good = 1.0
+        yield GaugeMetricFamily(self.up, "1 when the source answered this scrape", good)
+        for name in dict.fromkeys(sample.name for sample in samples):
+            yield family(name, [sample for sample in samples if sample.name == name])
+
+
+def family(name: str, samples: list[Sample]) -> Metric:
+    """The samples of one name, which all have the same label names."""
+    kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+    made = kind(name, f"{name}, read at the scrape", labels=[label for label, _ in samples[0].labels])
+    for sample in samples:
+        made.add_metric([value for _, value in sample.labels], sample.value)
+    return made
+
+
+def export(about: str, up: str, read: Read) -> None:
+    """Serve /metrics on the port that the command line names."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Source(up, read))
+    serve(port_of(), about, {"/metrics": lambda _: Answer(generate_latest(registry), CONTENT_TYPE_LATEST)})

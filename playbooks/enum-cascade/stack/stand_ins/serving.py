@@ -1,0 +1,72 @@
+"""What the stand-ins share: a small HTTP server that says what it is."""
+
+import sys
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+
+class Asked(NamedTuple):
+    """A request: its path, the query's parameters (first value of each) and the body."""
+
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """What is sent back."""
+
+    body: bytes
+    kind: str = "application/json"
+    status: int = 200
+
+
+Route = Callable[[Asked], Answer]
+
+
+def serve(port: int, about: str, routes: Mapping[str, Route]) -> None:
+    """Serve the routes (key: a path or, when it ends in /, what a path begins with) until a signal comes.
+
+    `/` says that this is a stand-in, unless a route takes it; so does the first line of the log.
+    """
+    known = {"/": lambda _: Answer(f"stand-in: {about}\n".encode(), "text/plain; charset=utf-8"), **routes}
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            parts = urlsplit(self.path)
+            route = _route(known, parts.path)
+            if route is None:
+                return self._send(Answer(b"not found\n", "text/plain", 404))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            return self._send(route(Asked(parts.path, query, dict(self.headers), body)))
+
+        do_GET = do_POST = _answer  # noqa: N815 - http.server looks for these names
+
+        def _send(self, answer: Answer) -> None:
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Scrapes and probes are not worth a line."""
+
+    print(f"stand-in: {about}; listening on 127.0.0.1:{port}", flush=True)
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def _route(routes: Mapping[str, Route], path: str) -> Route | None:
+    if path in routes:
+        return routes[path]
+    return next((routes[key] for key in routes if key != "/" and key.endswith("/") and path.startswith(key)), None)
+
+
+def port_of(arguments: list[str] | None = None) -> int:
+    """The port: the program's only argument."""
+    (port,) = sys.argv[1:] if arguments is None else arguments
+    return int(port)

@@ -1,0 +1,19 @@
+"""The entry point of the `recover` script and of `python -m recover`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line. `--version` alone is answered before anything heavy is imported."""
+    if sys.argv[1:] == ["--version"]:
+        from recover import __version__
+
+        sys.stdout.write(f"recover {__version__}\n")
+        return
+    from recover.cli import main as command_line
+
+    sys.exit(command_line())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Key `service`: is a service as it should be?"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from recover.errors import RecoverError
+from recover.events import Evidence
+from recover.secrets import MASK
+from recover.world import Resource, ServiceState, View
+
+TAIL = 20
+_SECRET = re.compile(r"PASSWORD|PASSWD|TOKEN|KEY|SECRET|CREDENTIAL", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ServiceIs:
+    """The service is in the state; `restarts`: at most so many times by itself; `as_declared`: the running
+    instance has the environment of its file, so a degraded mode was left.
+
+    A one-shot that exited with code 0 is running and healthy: it has done its work. "stopped" is any
+    service that does not run, whoever ended it.
+    """
+
+    name: str
+    state: Literal["running", "stopped", "healthy"] = "healthy"
+    restarts: int | None = None
+    as_declared: bool = False
+
+    @property
+    def about(self) -> frozenset[Resource]:
+        """The service."""
+        return frozenset({f"service:{self.name}"})
+
+    def ask(self, view: View) -> Evidence:
+        """Look at it now. A service that has ended by itself does not become healthy by waiting."""
+        question = f"is {self.name} {self.state}{' and as its file says' if self.as_declared else ''}?"
+        try:
+            state = view.services.state(self.name, probe=self.state != "stopped")
+            missed = self._misses(state)
+            ended = self.state != "stopped" and state.status == "exited" and not finished(state)
+            tail = "\n".join(deque(view.services.logs(self.name), TAIL)) if ended else None
+        except RecoverError as error:
+            return Evidence(question, f"{error.what}: {error.why or error.next}", passed=False)
+        return Evidence(question, missed or "yes", passed=not missed, hopeless=ended, attachment=tail)
+
+    def _misses(self, state: ServiceState) -> str:
+        """What is not as wanted, or ""."""
+        if self.state == "stopped":
+            return f"it is {state.status}" if state.running else ""
+        if not (state.status == "running" or finished(state)) or (self.state == "healthy" and not state.ready):
+            return f"it is {state.status}{f': {state.detail}' if state.detail else ''}"
+        if self.restarts is not None and state.restarts > self.restarts:
+            return f"it was restarted {state.restarts} times, wanted at most {self.restarts}"
+        return "; ".join(differences(state.declared, state.environment)) if self.as_declared else ""
+
+
+def finished(state: ServiceState) -> bool:
+    """Is it a one-shot that has done its work?"""
+    return state.oneshot and state.status == "exited" and state.exit_code == 0
+
+
+def differences(wanted: Mapping[str, str], has: Mapping[str, str]) -> list[str]:
+    """ "MIDDLEWARE is 'a,b', wanted ''" for each variable that differs; values of secrets are masked."""
+    return [
+        f"{key} is {shown(key, has.get(key))}, wanted {shown(key, wanted.get(key))}"
+        for key in {**wanted, **has}
+        if wanted.get(key) != has.get(key)
+    ]
+
+
+def shown(key: str, value: str | None) -> str:
+    """The value of an environment variable for humans."""
+    return "unset" if value is None else MASK if looks_secret(key) else repr(value)
+
+
+def looks_secret(key: str) -> bool:
+    """Does the variable's name say that its value is a secret? The path of a secret's file is none."""
+    return bool(_SECRET.search(key)) and not key.upper().endswith("_FILE")

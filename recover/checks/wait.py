@@ -1,0 +1,85 @@
+"""Waiting: a question is asked again until it is answered yes (`within`), then as long as it must stay so (`during`).
+
+Questions are retried, effects never are. tenacity is used here only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from recover.events import Evidence
+from recover.world import Check, View
+
+Told = Callable[[Evidence, float, float], None]
+"""Hears every answer that is not final: the evidence, seconds waited so far, the limit in seconds."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a question may take, in seconds.
+
+    `within`: it must become true in this time (0: ask once). `during`: from then on it must stay
+    true for this long. `every`: the pause between two askings.
+    """
+
+    within: float = 10.0
+    during: float = 0.0
+    every: float = 0.5
+
+
+ONCE = Patience(within=0.0)
+
+
+def _nobody(_evidence: Evidence, _waited: float, _limit: float) -> None:
+    """The listener where nobody listens."""
+
+
+@dataclass(frozen=True)
+class Waiter:
+    """Asks a view patiently. `halt`, once set, ends every wait at once with the last answer."""
+
+    view: View
+    told: Told = _nobody
+    halt: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self, check: Check, patience: Patience) -> Evidence:
+        """The deciding answer. Raises what `check.ask` raises."""
+        answer = check.ask(self.view)
+        if not (answer.passed or answer.hopeless) and patience.within and not self.halt.is_set():
+            answer = self._until_true(check, patience, answer)
+        return self._while_true(check, patience, answer) if patience.during else answer
+
+    def _until_true(self, check: Check, patience: Patience, first: Evidence) -> Evidence:
+        from tenacity import Retrying, retry_if_result, stop_after_delay, stop_when_event_set, wait_fixed
+
+        began = time.monotonic()
+
+        def pause(seconds: float) -> None:
+            self.halt.wait(seconds)
+
+        def again() -> Evidence:
+            self.told(answers[-1], time.monotonic() - began, patience.within)
+            answers.append(check.ask(self.view))
+            return answers[-1]
+
+        answers = [first]
+        pause(patience.every)
+        Retrying(
+            retry=retry_if_result(lambda answer: not (answer.passed or answer.hopeless)),
+            stop=stop_after_delay(max(0.0, patience.within - patience.every)) | stop_when_event_set(self.halt),
+            wait=wait_fixed(patience.every),
+            sleep=pause,
+            retry_error_callback=lambda _state: None,
+        )(again)
+        return answers[-1]
+
+    def _while_true(self, check: Check, patience: Patience, answer: Evidence) -> Evidence:
+        began = time.monotonic()
+        while answer.passed and (left := began + patience.during - time.monotonic()) > 0 and not self.halt.is_set():
+            self.told(answer, time.monotonic() - began, patience.during)
+            self.halt.wait(min(patience.every, left))
+            answer = check.ask(self.view)
+        return answer

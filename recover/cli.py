@@ -1,0 +1,265 @@
+"""The command line: parse, call one function of `session`, leave with its exit code. No logic.
+
+Start-up counts at 3 a.m.: `session` is imported by the command that runs, and imports what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from recover.errors import RecoverError, UsageError
+
+if TYPE_CHECKING:
+    from recover.session.options import Options
+
+app = typer.Typer(
+    name="recover",
+    help="Bring a broken stack back in the order that works, one checkpointed step at a time.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+drill = typer.Typer(help="Break a replica of a stack on purpose, recover it, score it.", no_args_is_help=True)
+app.add_typer(drill, name="drill")
+
+Playbook = Annotated[Path, typer.Argument(help="The playbook file.")]
+Run = Annotated[str | None, typer.Argument(help="Run id, or a unique part of it; default: the latest.")]
+Scenario = Annotated[str, typer.Argument(help="INCIDENT or INCIDENT/SCENARIO; see: recover drill list.")]
+Target = Annotated[str | None, typer.Option(help="Which of the playbook's targets; default: its first.")]
+Set = Annotated[list[str] | None, typer.Option("-e", metavar="NAME=VALUE", help="Set a variable of the playbook.")]
+State = Annotated[Path | None, typer.Option(help="Where runs and replicas are kept; default: $XDG_STATE_HOME/recover.")]
+Project = Annotated[str | None, typer.Option(help="The target's project name, instead of the playbook's.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer ordinary questions with yes.")]
+Quiet = Annotated[bool, typer.Option("--no-input", help="Never ask; a question then ends with exit 10.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+Because = Annotated[str, typer.Option(help="The reason, kept in the journal.")]
+Faults = Annotated[
+    list[str] | None, typer.Option("--fault", metavar="NAME=CHOICE", help="A further fault of the scenario.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def version(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        from recover import __version__
+
+        typer.echo(f"recover {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def lint(playbook: Playbook, e: Set = None, json: Json = False) -> int:
+    """Check a playbook without touching anything."""
+    from recover.session import planning
+
+    return planning.lint(playbook, _options(locals()))
+
+
+@app.command()
+def schema() -> int:
+    """Print the JSON Schema of the playbook format, for editors."""
+    from recover.session import planning
+
+    return planning.schema()
+
+
+@app.command()
+def plan(
+    playbook: Playbook,
+    target: Target = None,
+    e: Set = None,
+    project: Project = None,
+    state_dir: State = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 4 when there is something to do.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Show what a run would do, with the exact SQL, and change nothing."""
+    from recover.session import planning
+
+    return planning.plan(playbook, _options(locals()), detailed=detailed_exitcode)
+
+
+@app.command()
+def run(
+    playbook: Playbook,
+    target: Target = None,
+    e: Set = None,
+    project: Project = None,
+    state_dir: State = None,
+    yes: Yes = False,
+    no_input: Quiet = False,
+    json: Json = False,
+) -> int:
+    """Recover: carry the playbook out, every step checkpointed."""
+    from recover.session import running
+
+    return running.run(playbook, _options(locals()))
+
+
+@app.command()
+def resume(
+    run: Run = None,
+    project: Project = None,
+    state_dir: State = None,
+    yes: Yes = False,
+    no_input: Quiet = False,
+    accept_edits: Annotated[bool, typer.Option("--accept-edits", help="Go on with an edited playbook.")] = False,
+    json: Json = False,
+) -> int:
+    """Go on with a run that was stopped, killed or failed."""
+    from recover.session import running
+
+    return running.resume(run, _options(locals()), accept_edits=accept_edits)
+
+
+@app.command()
+def mark(
+    run: str,
+    step: str,
+    verdict: Annotated[str, typer.Argument(help="done or retry")],
+    because: Because,
+    state_dir: State = None,
+) -> int:
+    """Say of a step in doubt whether it happened (done, still verified) or is to be tried again (retry)."""
+    from recover.session import running
+
+    return running.mark(run, step, verdict, because, _options(locals()))
+
+
+@app.command()
+def status(run: Run = None, project: Project = None, state_dir: State = None, json: Json = False) -> int:
+    """Where a run stands."""
+    from recover.session import looking
+
+    return looking.status(run, _options(locals()))
+
+
+@app.command()
+def runs(project: Project = None, state_dir: State = None, json: Json = False) -> int:
+    """All runs, the latest last."""
+    from recover.session import looking
+
+    return looking.runs(_options(locals()))
+
+
+@app.command()
+def show(run: Run = None, project: Project = None, state_dir: State = None, json: Json = False) -> int:
+    """Everything a run did and saw."""
+    from recover.session import looking
+
+    return looking.show(run, _options(locals()))
+
+
+@drill.command("list")
+def drill_list(json: Json = False) -> int:
+    """The incidents there are drills for, with their faults."""
+    from recover.session import drills
+
+    return drills.drill_list(_options(locals()))
+
+
+@drill.command("up")
+def drill_up(scenario: Scenario, project: Project = None, state_dir: State = None) -> int:
+    """Build the replica and start it, healthy."""
+    from recover.session import drills
+
+    return drills.drill_up(scenario, _options(locals()))
+
+
+@drill.command("break")
+def drill_break(
+    scenario: Scenario,
+    fault: Faults = None,
+    down: Annotated[bool, typer.Option("--down", help="Also stop every service, as the report says.")] = False,
+    project: Project = None,
+    state_dir: State = None,
+) -> int:
+    """Make the incident: the stack runs on and fails as users saw it."""
+    from recover.session import drills
+
+    return drills.drill_break(scenario, _options(locals()), down=down)
+
+
+@drill.command("run")
+def drill_run(
+    scenario: Scenario,
+    fault: Faults = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the replica up afterwards.")] = False,
+    project: Project = None,
+    state_dir: State = None,
+    json: Json = False,
+) -> int:
+    """Up, break, recover with the playbook, score, down."""
+    from recover.session import drills
+
+    return drills.drill_run(scenario, _options(locals()), keep=keep)
+
+
+@drill.command("status")
+def drill_status(scenario: Scenario, project: Project = None, state_dir: State = None, json: Json = False) -> int:
+    """How the replica's services are, and how to reach them."""
+    from recover.session import drills
+
+    return drills.drill_status(scenario, _options(locals()))
+
+
+@drill.command("down")
+def drill_down(scenario: Scenario, project: Project = None, state_dir: State = None) -> int:
+    """Stop the replica and delete it. The records of runs stay."""
+    from recover.session import drills
+
+    return drills.drill_down(scenario, _options(locals()))
+
+
+def main() -> int:  # noqa: PLR0911 - one return per kind of ending
+    """Run the command line; its exit code. The only place that catches; never shows a traceback."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except TyperException as error:  # bad usage, in typer's words
+        error.show()  # type: ignore[attr-defined]  # each kind that reaches us has it
+        return UsageError.exit_code
+    except typer.Exit as done:
+        return done.exit_code
+    except RecoverError as error:
+        return _complain(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain(_stopped())
+    except BrokenPipeError:
+        return _closed_pipe()
+    except Exception as error:
+        from recover.session.bugs import report_bug
+
+        return _complain(report_bug(error))
+
+
+def _options(values: dict[str, Any]) -> Options:
+    from recover.session.options import Options
+
+    return Options.parse(values)
+
+
+def _complain(error: RecoverError) -> int:
+    typer.echo(str(error), err=True)
+    return error.exit_code
+
+
+def _stopped() -> RecoverError:
+    from recover.errors import Interrupted
+
+    return Interrupted("stopped at once: an act in flight is in doubt", signal=2, next="recover resume")
+
+
+def _closed_pipe() -> int:
+    """The reader of our output (`| head`) went away: not an error, but Python would say so at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,131 @@
+"""The replica of a stack: its private folder, secrets, free ports, and its services' start and break."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from recover.checks.wait import Patience, Waiter
+from recover.drill.scenario import Scenario
+from recover.errors import StepError, Unreachable
+from recover.journal.records import write_private
+from recover.steps.service import StartService, StopService
+from recover.world import View, Work, World
+
+Tell = Callable[[str], None]
+READY = 60.0  # seconds a service of a replica may take to answer
+
+
+@dataclass(frozen=True)
+class Replica:
+    """The folder of one replica: `.env`, `secrets/`, and what its services write."""
+
+    folder: Path
+
+    @property
+    def exists(self) -> bool:
+        """Was it built?"""
+        return (self.folder / ".env").is_file()
+
+    def require(self, scenario: str) -> None:
+        """Raises Unreachable when it was not built."""
+        if not self.exists:
+            raise Unreachable("there is no replica", where=str(self.folder), next=f"recover drill up {scenario}")
+
+    def prepare(self, scenario: Scenario) -> None:
+        """Make folder, secrets and free ports; what is there already stays."""
+        (self.folder / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in scenario.replica.secrets:
+            path = self.folder / "secrets" / name
+            if not path.exists():
+                write_private(path, secrets.token_urlsafe(24))
+        if not self.exists:
+            self._write_env({**scenario.replica.env, **_free_ports(scenario.replica.ports)})
+
+    def env(self) -> dict[str, str]:
+        """The variables of the stack's file."""
+        lines = (self.folder / ".env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def set(self, changes: Mapping[str, str]) -> None:
+        """Change variables; services take them up at their next start."""
+        self._write_env({**self.env(), **changes})
+
+    def mark_broken(self) -> None:
+        """Note the instant of the break: the outage, and the RTO clock, begin here."""
+        write_private(self.folder / "broken_at", datetime.now(UTC).isoformat())
+
+    def broken_at(self) -> datetime | None:
+        """When it was broken, or None."""
+        path = self.folder / "broken_at"
+        return datetime.fromisoformat(path.read_text()) if path.is_file() else None
+
+    def remove(self) -> None:
+        """Delete the folder with everything in it. The services must be stopped."""
+        shutil.rmtree(self.folder, ignore_errors=False)
+
+    def _write_env(self, values: Mapping[str, str]) -> None:
+        write_private(self.folder / ".env", "".join(f"{key}={value}\n" for key, value in values.items()))
+
+
+def start_all(world: World, view: View, tell: Tell) -> None:
+    """Start every service in the order of its file, each ready before the next. Raises StepError."""
+    for service in view.services.names():
+        tell(f"start {service}")
+        start(world, view, (service,))
+
+
+def start(world: World, view: View, services: tuple[str, ...]) -> None:
+    """Start (or restart with changed variables) these services and wait until they are ready."""
+    work = StartService(services=services)
+    carry_out(work, world, view)
+    waiter = Waiter(view)
+    for check, within in work.proofs():
+        evidence = waiter.ask(check, Patience(within=max(within, READY), every=0.1))
+        if not evidence.passed:
+            raise StepError(f"{evidence.question} no", why=evidence.answer, next="recover drill down, then drill up")
+
+
+def stop_all(world: World, view: View, tell: Tell) -> None:
+    """Stop every service, the last started first."""
+    tell("stop every service")
+    carry_out(StopService(except_=()), world, view)
+
+
+def carry_out(work: Work, world: World, view: View) -> None:
+    """Apply what the work decides: a drill's own acts are not part of any run."""
+    for action in work.decide(view):
+        action.apply(world)
+
+
+def break_it(
+    replica: Replica, scenario: Scenario, faults: Mapping[str, str], world: World, view: View, tell: Tell
+) -> None:
+    """Make the incident: the stack runs on and fails as users saw it."""
+    replica.set({**scenario.break_.env, **scenario.fault_env(faults)})
+    tell(f"deploy {_assignments(scenario.break_.env)} to {', '.join(scenario.break_.restart)}")
+    carry_out(StopService(services=scenario.break_.restart), world, view)
+    replica.mark_broken()
+    carry_out(StartService(services=scenario.break_.restart, wait="started"), world, view)
+    start(world, view, scenario.break_.wait)
+
+
+def _free_ports(names: Iterable[str]) -> dict[str, str]:
+    """A free TCP port for each name, all held at once so that they differ."""
+    with ExitStack() as held:
+        ports = {}
+        for name in names:
+            probe = held.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            ports[name] = str(probe.getsockname()[1])
+        return ports
+
+
+def _assignments(env: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in env.items())

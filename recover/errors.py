@@ -1,0 +1,114 @@
+"""The one exception tree. Every error says what, where, why and what to type next.
+
+The exit code sits on the class (design §5), so that a command never computes one.
+"""
+
+from __future__ import annotations
+
+
+class RecoverError(Exception):
+    """Something the user has to know, in four parts.
+
+    `what` is one sentence, `where` a file:line:column, service or SQL position, `why` the
+    other system's own words, `next` a command to type. Empty parts are not printed.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", next: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.next = next
+
+    def __str__(self) -> str:
+        rest = (("at", self.where), ("because", self.why), ("next", self.next))
+        return "\n".join([self.what, *(f"  {label}: {text}" for label, text in rest if text)])
+
+
+class UsageError(RecoverError):
+    """Wrong words on the command line. Nothing was touched."""
+
+    exit_code = 2
+
+
+class PlaybookError(RecoverError):
+    """A playbook (or a stack or scenario file) that cannot be used. Nothing was touched."""
+
+    exit_code = 2
+
+
+class StepError(RecoverError):
+    """A step could not be carried out. The run can be resumed."""
+
+    exit_code = 1
+
+
+class JournalError(StepError):
+    """The journal cannot be written, so nothing more is done (no act without an intent)."""
+
+
+class InDoubt(RecoverError):
+    """Whether an act happened cannot be told from the world: a human is needed."""
+
+    exit_code = 6
+
+
+class Precondition(RecoverError):
+    """Something has to be there before the run may touch anything, and is not."""
+
+    exit_code = 7
+
+
+class Unreachable(Precondition):
+    """A service, database, engine or address does not answer."""
+
+
+class JournalDamaged(Precondition):
+    """A record inside the chain does not match its hash: the history cannot be trusted."""
+
+
+class Drifted(RecoverError):
+    """Playbook, plan or world is not what this run began with. Nothing was touched."""
+
+    exit_code = 8
+
+
+class Locked(RecoverError):
+    """Another run holds the project."""
+
+    exit_code = 9
+
+
+class NeedsApproval(RecoverError):
+    """A gate waits for a human's answer."""
+
+    exit_code = 10
+
+
+class Interrupted(RecoverError):
+    """Stopped by a signal (130 for SIGINT, 143 for SIGTERM). The run can be resumed."""
+
+    exit_code = 130
+
+    def __init__(self, what: str, *, signal: int, next: str = "") -> None:
+        super().__init__(what, next=next)
+        self.exit_code = 128 + signal
+
+
+class NotYetKnown(Exception):
+    """A preview asked for something that an earlier previewed step will change.
+
+    Raised by `Forecast` only: a real run never defers a step because something is down.
+    """
+
+    def __init__(self, because: str) -> None:
+        super().__init__(f"decided at run time, because {because}")
+        self.because = because
+
+
+class Bug(RecoverError):
+    """Recover itself went wrong. A report file was written; nothing is known about the act in flight."""
+
+    exit_code = 70

@@ -1,0 +1,202 @@
+"""What happens in a run, as data. The engine emits these; the journal keeps them, the UI draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+Json = object  # whatever json.dumps takes; checked where it is written
+
+
+def utc_now() -> datetime:
+    """The current instant, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One question asked of the world and its answer.
+
+    `hopeless`: asking again cannot help (the process has ended). `seen_at` is UTC. `attachment` is
+    longer material (a response body, a log excerpt) that the journal stores beside the run, redacted.
+    """
+
+    question: str
+    answer: str
+    passed: bool
+    hopeless: bool = False
+    seen_at: datetime = field(default_factory=utc_now)
+    attachment: str | None = None
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The first record: what runs, on what, by whom. `binding` pins the target's identity."""
+
+    run: str
+    playbook: str
+    target: str
+    steps: Mapping[str, str]
+    by: str
+    host: str
+    version: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    binding: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """Another process goes on with the run. The record's epoch rises by one with each owner.
+
+    `steps` are the steps as they are now, when edits were accepted.
+    """
+
+    by: str
+    host: str
+    steps: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetBound:
+    """The identity of a database, learned once it answered; a later mismatch is drift."""
+
+    binding: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """The engine looks at a step. Nothing has been done for it yet."""
+
+    step: str
+    name: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class ActionStarted:
+    """The intent: on disk before the act. `action` is the action's data, `touches` its resources."""
+
+    step: str
+    describe: str
+    because: str
+    touches: tuple[str, ...]
+    action: Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class ActionDone:
+    """The effect: the act returned. `outcome` is what it reported (a file's size and sha256, …)."""
+
+    step: str
+    describe: str
+    outcome: Mapping[str, Json]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CheckWaiting:
+    """A question was answered no and will be asked again. Shown, not kept."""
+
+    step: str
+    evidence: Evidence
+    waited: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class CheckAnswered:
+    """The final answer to one question of a step."""
+
+    step: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """The checkpoint. `how`: done, already (true before), verified (done earlier, true still),
+    reconciled (was in doubt, the world shows that it happened)."""
+
+    step: str
+    how: Literal["done", "already", "verified", "reconciled"]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StepSkipped:
+    """The step was not needed or its condition is false."""
+
+    step: str
+    because: str
+
+
+@dataclass(frozen=True)
+class StepNoLongerTrue:
+    """A step that was done is not true any more: the run goes on from here."""
+
+    step: str
+    because: str
+
+
+@dataclass(frozen=True)
+class StepIsolated:
+    """The step failed, was left off, and the run goes on: it will end degraded."""
+
+    step: str
+    because: str
+
+
+@dataclass(frozen=True)
+class StepFailed:
+    """The step failed and the run stops here (or goes on, degraded, when `goes_on`).
+
+    `in_doubt`: the act was begun and the other side vanished, so its effect is not known.
+    """
+
+    step: str
+    what: str
+    where: str
+    why: str
+    next: str
+    goes_on: bool = False
+    in_doubt: bool = False
+
+
+@dataclass(frozen=True)
+class StepMarked:
+    """A human said what became of a step in doubt: done (it is still verified) or retry."""
+
+    step: str
+    verdict: Literal["done", "retry"]
+    by: str
+    because: str
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """The last record of a process that ended by itself."""
+
+    exit_code: int
+    outcome: str
+    seconds: float
+
+
+Event = (
+    RunStarted
+    | RunResumed
+    | TargetBound
+    | StepStarted
+    | ActionStarted
+    | ActionDone
+    | CheckWaiting
+    | CheckAnswered
+    | StepDone
+    | StepSkipped
+    | StepNoLongerTrue
+    | StepIsolated
+    | StepFailed
+    | StepMarked
+    | RunEnded
+)
+Observer = Callable[[Event], None]

@@ -1,0 +1,102 @@
+"""One run per project on this machine: a kernel lock that dies with its holder, and says who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from recover.errors import JournalError, Locked
+from recover.journal.progress import fold
+from recover.journal.records import NAME, records
+
+
+def who() -> tuple[str, str]:
+    """The person and the host, as the operating system names them."""
+    try:
+        person = getpass.getuser()
+    except (KeyError, OSError):
+        person = f"uid {os.getuid()}"
+    return person, socket.gethostname()
+
+
+@contextmanager
+def project_lock(state: Path, project: str, run: str) -> Iterator[None]:
+    """Hold the project for `run`. Raises Locked, naming the holder, when another process does."""
+    folder = state / project
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise JournalError(
+            "the state folder cannot be used", where=str(folder), why=error.strerror or str(error), next="--state-dir"
+        ) from None
+    try:
+        _take(handle, folder)
+        _sign(handle, run)
+        yield
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def holder(state: Path, project: str) -> dict[str, Any]:
+    """Who holds the project, if that process is alive on this machine; looking does not touch the lock."""
+    try:
+        card = json.loads((state / project / "lock").read_text())
+        os.kill(int(card["pid"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return dict(card) if card.get("host") == socket.gethostname() else {}
+
+
+def _take(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = _holder(handle)
+        raise Locked(
+            f"{holder.get('by', 'somebody')} on {holder.get('host', 'this machine')} is running "
+            f"{holder.get('run', 'another run')}{_step(folder, holder)}{_age(holder)}",
+            where=str(folder / "lock"),
+            why=f"process {holder.get('pid', '?')} holds the project's lock",
+            next="recover status",
+        ) from None
+
+
+def _sign(handle: int, run: str) -> None:
+    person, host = who()
+    card = {"by": person, "host": host, "pid": os.getpid(), "run": run, "since": datetime.now(UTC).isoformat()}
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, json.dumps(card).encode(), 0)
+
+
+def _holder(handle: int) -> dict[str, Any]:
+    try:
+        card = json.loads(os.pread(handle, 4096, 0))
+    except ValueError:
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _step(folder: Path, holder: dict[str, Any]) -> str:
+    path = folder / str(holder.get("run", "")) / NAME
+    if not path.is_file():
+        return ""
+    current = fold(records(path)).current
+    return f", at step {current}" if current else ""
+
+
+def _age(holder: dict[str, Any]) -> str:
+    try:
+        since = datetime.fromisoformat(str(holder["since"]))
+    except (KeyError, ValueError):
+        return ""
+    return f", for {(datetime.now(UTC) - since).total_seconds():.0f} s"

@@ -1,0 +1,170 @@
+"""What the records of a run add up to: a fold, computed anew each time, kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from recover.journal.records import Record
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    `steps` maps every step's id to its content hash, in order. `done` holds how each finished step
+    was finished; a step that was skipped as not needed is in `skipped`. `in_flight` is the step
+    with an intent and no end; `pending` is its intent when even the effect is unrecorded: in doubt.
+    """
+
+    run: str = ""
+    playbook: str = ""
+    target: str = ""
+    by: str = ""
+    host: str = ""
+    epoch: int = 0
+    started: datetime | None = None
+    steps: dict[str, str] = field(default_factory=dict)
+    binding: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    done: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    isolated: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    touched: dict[str, set[str]] = field(default_factory=dict)
+    effects: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    in_flight: str | None = None
+    pending: Mapping[str, Any] | None = None
+    current: str = ""
+    ended: Mapping[str, Any] | None = None
+    last: Record | None = None
+
+    @property
+    def finished(self) -> set[str]:
+        """Steps that a resumed run does not do again unless the world has changed."""
+        return {*self.done, *self.skipped, *self.isolated}
+
+    @property
+    def acted(self) -> bool:
+        """Has the run changed anything?"""
+        return any(self.touched.values())
+
+    @property
+    def resumable(self) -> bool:
+        """Is there anything left that a resume could do?"""
+        return self.ended is None or self.ended["exit_code"] not in (0, 3)
+
+    def add(self, record: Record) -> None:
+        """Take one record in. Unknown events (of a newer version) are passed over."""
+        self.last = record
+        self.epoch = record.epoch
+        if record.event != "RunEnded":
+            self.ended = None
+        if meaning := _MEANING.get(record.event):
+            meaning(self, record.data)
+        if record.event == "RunStarted":
+            self.started = record.at
+
+
+def fold(records: Iterable[Record]) -> Progress:
+    """The progress that the records add up to."""
+    progress = Progress()
+    for record in records:
+        progress.add(record)
+    return progress
+
+
+def _run_started(p: Progress, data: Mapping[str, Any]) -> None:
+    p.run, p.playbook, p.target, p.by, p.host = (data[k] for k in ("run", "playbook", "target", "by", "host"))
+    p.steps = dict(data["steps"])
+    p.binding = dict(data["binding"])
+    p.variables = dict(data.get("variables", {}))
+
+
+def _run_resumed(p: Progress, data: Mapping[str, Any]) -> None:
+    p.by, p.host = data["by"], data["host"]
+    p.steps = dict(data["steps"]) or p.steps
+
+
+def _step_started(p: Progress, data: Mapping[str, Any]) -> None:
+    p.current = data["step"]
+    p.failed.pop(data["step"], None)
+
+
+def _action_started(p: Progress, data: Mapping[str, Any]) -> None:
+    p.in_flight, p.pending = data["step"], data
+    p.touched.setdefault(data["step"], set()).update(data["touches"])
+
+
+def _action_done(p: Progress, data: Mapping[str, Any]) -> None:
+    p.pending = None
+    p.effects.setdefault(data["step"], []).append(data)
+
+
+def _step_done(p: Progress, data: Mapping[str, Any]) -> None:
+    p.done[data["step"]] = data["how"]
+    _landed(p, data["step"])
+
+
+def _step_skipped(p: Progress, data: Mapping[str, Any]) -> None:
+    p.skipped[data["step"]] = data["because"]
+
+
+def _step_isolated(p: Progress, data: Mapping[str, Any]) -> None:
+    p.isolated[data["step"]] = data["because"]
+    _landed(p, data["step"])
+
+
+def _step_failed(p: Progress, data: Mapping[str, Any]) -> None:
+    p.failed[data["step"]] = data
+    if not data["in_doubt"]:  # the other side said no: the act has no effect to wonder about
+        p.pending = None
+
+
+def _step_marked(p: Progress, data: Mapping[str, Any]) -> None:
+    p.failed.pop(data["step"], None)
+    if data["verdict"] == "done":
+        p.done[data["step"]] = "marked"
+    _landed(p, data["step"])
+
+
+def _no_longer_true(p: Progress, data: Mapping[str, Any]) -> None:
+    """From this step on nothing counts as done any more, and its effects are to be had again."""
+    order = list(p.steps)
+    for step in order[order.index(data["step"]) :] if data["step"] in p.steps else [data["step"]]:
+        for book in (p.done, p.skipped, p.isolated, p.failed, p.touched, p.effects):
+            book.pop(step, None)
+    p.in_flight = p.pending = None
+
+
+def _bound(p: Progress, data: Mapping[str, Any]) -> None:
+    p.binding.update(data["binding"])
+
+
+def _ended(p: Progress, data: Mapping[str, Any]) -> None:
+    p.ended = data
+
+
+def _landed(p: Progress, step: str) -> None:
+    if p.in_flight == step:
+        p.in_flight = p.pending = None
+    p.current = ""
+
+
+_MEANING: dict[str, Callable[[Progress, Mapping[str, Any]], None]] = {
+    "RunStarted": _run_started,
+    "RunResumed": _run_resumed,
+    "TargetBound": _bound,
+    "StepStarted": _step_started,
+    "ActionStarted": _action_started,
+    "ActionDone": _action_done,
+    "StepDone": _step_done,
+    "StepSkipped": _step_skipped,
+    "StepIsolated": _step_isolated,
+    "StepFailed": _step_failed,
+    "StepMarked": _step_marked,
+    "StepNoLongerTrue": _no_longer_true,
+    "RunEnded": _ended,
+}

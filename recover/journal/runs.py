@@ -1,0 +1,52 @@
+"""Finding runs in the state folder. Looking never acts: nothing here writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from recover.errors import UsageError
+from recover.journal.progress import Progress, fold
+from recover.journal.records import NAME, records
+
+
+def default_state() -> Path:
+    """$XDG_STATE_HOME/recover, else ~/.local/state/recover (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "recover"
+
+
+def folders(state: Path, project: str | None = None) -> list[Path]:
+    """The folders of all runs (of one project), the oldest first: their names sort by time."""
+    pattern = f"{project or '*'}/*/{NAME}"
+    return sorted((path.parent for path in state.glob(pattern)), key=lambda folder: (folder.name, folder.parent.name))
+
+
+def find(state: Path, run: str | None, project: str | None = None) -> Path:
+    """The folder of the run with this id (or a unique part of it), or the latest.
+
+    Raises UsageError when there is none, or more than one.
+    """
+    known = folders(state, project)
+    if not known:
+        raise UsageError("there are no runs yet", where=str(state), next="recover run PLAYBOOK")
+    if run is None:
+        return known[-1]
+    matching = [folder for folder in known if folder.name == run] or [f for f in known if run in f.name]
+    if len(matching) != 1:
+        found = ", ".join(f.name for f in matching) or "none"
+        raise UsageError(
+            f"no single run is called {run!r}", where=str(state), why=f"found: {found}", next="recover runs"
+        )
+    return matching[0]
+
+
+def progress(folder: Path) -> Progress:
+    """Where the run in this folder stands. Raises JournalDamaged."""
+    return fold(records(folder / NAME))
+
+
+def every(state: Path, project: str | None = None) -> Iterator[tuple[Path, Progress]]:
+    """All runs with their progress, the oldest first."""
+    for folder in folders(state, project):
+        yield folder, progress(folder)

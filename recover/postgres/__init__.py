@@ -1,0 +1,1 @@
+"""PostgreSQL: one session for reading and writing, the catalog, and the repair of enum labels."""

@@ -1,0 +1,125 @@
+"""A connection to one database: how it is named, made, and hung up. Its errors stay psycopg's.
+
+Sources: libpq documentation, "Parameter Key Words"; PostgreSQL documentation, application_name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from recover.postgres.names import LONGEST_NAME
+from recover.secrets import Secret
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[dict[str, object]]
+
+PLAIN = re.compile(r"[A-Za-z0-9._:+ -]+")
+GRACE = 5.0
+"""Seconds that a server may be late with its own time-out before we hang up on it."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a database is and as whom it is used. Without a password libpq's own ways (.pgpass) apply."""
+
+    host: str
+    port: int
+    dbname: str
+    user: str
+    password: Secret | None = None
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}:{self.port}/{self.dbname}"
+
+    def parameters(self, application: str, timeout: float) -> dict[str, Any]:
+        """What libpq is told, the password apart. It knows no connect time-out below 2 s."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "dbname": self.dbname,
+            "user": self.user,
+            "application_name": application,
+            "connect_timeout": max(2, round(timeout)),
+            "keepalives_idle": 30,
+        }
+
+
+def application_name(run: str, step: str = "") -> str:
+    """`recover/RUN/STEP` for pg_stat_activity, within the 63 bytes that PostgreSQL keeps of it.
+
+    What is long, or not plain ASCII (the server would replace it), is cut and told apart by a hash.
+    """
+    prefix = f"recover/{_plain(run, 36)}/"
+    return prefix + _plain(step, LONGEST_NAME - len(prefix))
+
+
+def _plain(text: str, longest: int) -> str:
+    if not text or (PLAIN.fullmatch(text) and len(text) <= longest):
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return "".join(PLAIN.findall(text))[: longest - 9] + "~" + digest
+
+
+def connect(server: Server, application: str, timeout: float) -> Connection:
+    import psycopg
+
+    return psycopg.connect(
+        "",
+        **server.parameters(application, timeout),
+        client_encoding="UTF8",
+        password=server.password.reveal() if server.password else None,
+        autocommit=True,
+        prepare_threshold=None,  # prepared statements break behind a pooler and after a change of types
+        row_factory=as_mapping,
+        cursor_factory=psycopg.RawCursor,
+    )
+
+
+@contextmanager
+def connected(server: Server, application: str, timeout: float) -> Iterator[Connection]:
+    connection = connect(server, application, timeout)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def as_mapping(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[object]], dict[str, object]]:
+    names: list[str] = []
+    for column in cursor.description or ():
+        taken = sum(name == column.name or name.startswith(f"{column.name} (") for name in names)
+        names.append(column.name if not taken else f"{column.name} ({taken + 1})")
+    return lambda values: dict(zip(names, values, strict=True))
+
+
+def ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would mean "no limit"
+
+
+@contextmanager
+def deadline(connection: Connection, seconds: float) -> Iterator[None]:
+    """Hang up on a server that does not even keep its own time-out (paused, frozen, unplugged)."""
+    timer = threading.Timer(seconds + GRACE, _hang_up, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: Connection) -> None:
+    from psycopg import Error
+
+    with suppress(OSError, Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,63 @@
+"""SQL names and literals: quoting them, reading them, and what does not fit into them. Pure.
+
+Facts are from the PostgreSQL documentation: "Lexical Structure" (4.1.1, 4.1.2) and NAMEDATALEN.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LONGEST_NAME = 63
+"""Bytes of an identifier or an enum label (NAMEDATALEN - 1)."""
+
+_PART = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)')
+
+
+def quote_ident(name: str) -> str:
+    """The name as a quoted identifier: keywords, upper case and spaces are all safe in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """The text as a string literal that reads the same whatever standard_conforming_strings is."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return " E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
+
+
+def too_long(name: str) -> bool:
+    """Whether the server would cut (an identifier) or refuse (a label) the name."""
+    return len(name.encode()) > LONGEST_NAME
+
+
+@dataclass(frozen=True)
+class TypeName:
+    """The name of a type as the catalog spells it; `schema` is None when the search_path decides."""
+
+    schema: str | None
+    name: str
+
+    def __str__(self) -> str:
+        parts = [quote_ident(part) for part in (self.schema, self.name) if part is not None]
+        return ".".join(parts)
+
+
+def read_type_name(text: str) -> TypeName | None:
+    """Read `userrole`, `app.userrole` or `"App"."UserRole"` as SQL does: unquoted folds to lower case.
+
+    None when it is not such a name.
+    """
+    first = _PART.match(text)
+    if first is None:
+        return None
+    if first.end() == len(text):
+        return TypeName(None, _folded(first))
+    second = _PART.fullmatch(text, first.end() + 1)
+    if text[first.end()] != "." or second is None:
+        return None
+    return TypeName(_folded(first), _folded(second))
+
+
+def _folded(part: re.Match[str]) -> str:
+    quoted = part.group(1)
+    return quoted.replace('""', '"') if quoted is not None else part.group(2).lower()

@@ -1,0 +1,293 @@
+"""Talking to one PostgreSQL database, and the only place where psycopg's errors become ours.
+
+Sources: PostgreSQL documentation, "Message Flow" (the extended query protocol takes one statement),
+"SET TRANSACTION" (no way back to read-write once a query has run), "Error Codes" (appendix A).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recover.errors import RecoverError, StepError, Unreachable
+from recover.postgres import catalog
+from recover.postgres.connection import GRACE, Server, application_name, connect, connected, deadline, ms
+from recover.postgres.dump import dump
+from recover.postgres.names import quote_literal
+from recover.postgres.statements import READING, bind, excerpt, first_word, one_line, position
+from recover.secrets import Secret
+from recover.world import Row, Statement
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from recover.postgres.connection import Connection
+
+__all__ = ["Server", "Session", "application_name", "ping"]
+
+NOT_UP_YET = re.compile(
+    r"starting up|shutting down|recovery mode|terminating connection|not yet accepting connections|too many"
+)
+LOCK_TRIES = 5
+
+
+def ping(host: str, port: int, dbname: str, user: str, password: Secret | None, *, timeout: float) -> str:
+    """Empty when a real query works as this role on this database, else the server's own words.
+
+    `timeout` in seconds bounds the connection and, once more, the query.
+    """
+    import psycopg
+
+    try:
+        with connected(Server(host, port, dbname, user, password), "recover", timeout) as connection:
+            _set_time_out(connection, timeout)
+            with deadline(connection, timeout):
+                connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        return str(error).strip()
+    return ""
+
+
+class Session:
+    """One database of the target: `world.Database`, read through one lazy connection, written through new ones.
+
+    `server` may be a function, asked at each connect, because a service's address can change.
+    `step` says which step runs now. Time-outs in seconds: `connect_timeout` for a connection,
+    `read_timeout` for one read, `dump_timeout` for a whole dump.
+    """
+
+    def __init__(
+        self,
+        server: Server | Callable[[], Server],
+        *,
+        run: str = "",
+        step: Callable[[], str] = lambda: "",
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        dump_timeout: float = 3600.0,
+        pg_dump: Path | None = None,
+    ) -> None:
+        self._server = server
+        self._run = run
+        self._step = step
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._dump_timeout = dump_timeout
+        self._pg_dump = pg_dump
+        self._reader: Connection | None = None
+
+    @property
+    def server(self) -> Server:
+        """Where the database is now."""
+        return self._server if isinstance(self._server, Server) else self._server()
+
+    @property
+    def application(self) -> str:
+        """The name under which the server knows our connections at this moment."""
+        return application_name(self._run, self._step())
+
+    def close(self) -> None:
+        """Hang up. The next read connects again."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def rows(self, about: str, statement: Statement) -> list[Row]:
+        """The rows of one read-only statement, as `world.SeeDatabase` promises.
+
+        Rows hidden by row-level security are an error (row_security = off), never a silent nothing.
+        A kept connection that the server has dropped meanwhile is opened again, once.
+        """
+        if first_word(statement.text) not in READING:
+            raise StepError(f"cannot read {about}", why=f"only {', '.join(sorted(READING))} can be read with")
+        kept = self._reader is not None
+        try:
+            return self._read(about, statement)
+        except Unreachable:
+            if not kept:
+                raise
+            return self._read(about, statement)
+
+    def _read(self, about: str, statement: Statement) -> list[Row]:
+        server = self.server
+        with _translated(f"cannot read {about}", server, statement):
+            if self._reader is None:
+                self._reader = connect(server, self.application, self._connect_timeout)
+            try:
+                return self._read_once(self._reader, statement)
+            except BaseException:
+                self.close()
+                raise
+
+    def _read_once(self, connection: Connection, statement: Statement) -> list[Row]:
+        text, values = bind(statement)
+        with deadline(connection, self._read_timeout):
+            # Once a query has run, the transaction cannot be made read-write any more.
+            connection.execute(
+                "BEGIN READ ONLY; SET LOCAL row_security = off;"
+                f" SET LOCAL statement_timeout = {ms(self._read_timeout)};"
+                f" SET LOCAL application_name = {quote_literal(self.application)}; SELECT 1"
+            )
+            with connection.cursor() as cursor:
+                with connection.pipeline():  # the extended protocol, with or without values: one statement
+                    cursor.execute(text, values)
+                rows: list[Row] = [*cursor.fetchall()]
+            connection.execute("ROLLBACK")
+        return rows
+
+    def execute(self, statements: Sequence[Statement], *, lock_timeout: float, statement_timeout: float) -> list[int]:
+        """Run the statements in one transaction on a new connection, as `world.Database` promises.
+
+        A statement without values may hold several, separated by semicolons; its count is their sum.
+        """
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+        retrying = Retrying(
+            retry=retry_if_exception(_is_lock_timeout),
+            stop=stop_after_attempt(LOCK_TRIES),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        )
+        return retrying(self._transact, statements, lock_timeout, statement_timeout)
+
+    def _transact(self, statements: Sequence[Statement], lock_timeout: float, statement_timeout: float) -> list[int]:
+        server = self.server
+        counts = []
+        with (
+            _translated("cannot connect to change the database", server),
+            connected(server, self.application, self._connect_timeout) as connection,
+        ):
+            connection.execute("BEGIN; SET LOCAL row_security = off")
+            connection.execute(f"SET LOCAL lock_timeout = {ms(lock_timeout)}")
+            connection.execute(f"SET LOCAL statement_timeout = {ms(statement_timeout)}")
+            for statement in statements:
+                with _translated("the change was not made", server, statement):
+                    counts.append(_run(connection, statement, statement_timeout))
+            with _translated("the change was not confirmed at COMMIT", server):
+                _commit(connection, statement_timeout)
+        return counts
+
+    def dump(self, path: Path) -> Mapping[str, object]:
+        """pg_dump in custom format to `path`, verified, as `world.Database` promises."""
+        from psycopg.conninfo import make_conninfo
+
+        server = self.server
+        major = int(str(self.identity()["server_version_num"])) // 10000
+        conninfo = make_conninfo(**server.parameters(self.application, self._connect_timeout))  # without a password
+        return dump(path, conninfo, server.password, major, self._pg_dump, self._dump_timeout)
+
+    def identity(self) -> Mapping[str, str]:
+        """Which cluster and database this is: system_identifier, database, server_version, server_version_num."""
+        [row] = self.rows("the identity of the cluster", catalog.named("identity"))
+        return {
+            name: str(row[name]) for name in ("system_identifier", "database", "server_version", "server_version_num")
+        }
+
+    def end_leftovers(self, run: str, *, patience: float = 2.0) -> int:
+        """How many connections of that run were still open in this database; all are gone on return.
+
+        A killed client's backend lives on until its statement ends: it gets `patience` seconds for
+        that and is then terminated. Raises StepError when one of them does not go.
+        """
+        self.close()
+        prefix = application_name(run)
+        found = {row["pid"] for row in self._leftovers("backends", prefix)}
+        left = _until_none(lambda: self._leftovers("backends", prefix), patience) if found else []
+        if left:
+            self._leftovers("end_backends", prefix)
+            left = _until_none(lambda: self._leftovers("backends", prefix), patience + GRACE)
+        if left:
+            pids = ", ".join(str(row["pid"]) for row in left)
+            raise StepError(f"connections of run {run} do not end", where=str(self.server), why=f"backends {pids}")
+        return len(found)
+
+    def _leftovers(self, name: str, prefix: str) -> list[Row]:
+        # A reader of its own name: it is not one of those it looks for.
+        watcher = Session(self._server, connect_timeout=self._connect_timeout, read_timeout=self._read_timeout)
+        try:
+            return watcher.rows("our own connections", catalog.named(name, prefix=prefix))
+        finally:
+            watcher.close()
+
+
+def _until_none(ask: Callable[[], list[Row]], patience: float) -> list[Row]:
+    until = time.monotonic() + patience
+    while (left := ask()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
+
+
+def _set_time_out(connection: Connection, seconds: float) -> None:
+    connection.execute(f"SET statement_timeout = {ms(seconds)}")
+
+
+def _run(connection: Connection, statement: Statement, timeout: float) -> int:
+    from psycopg.pq import TransactionStatus
+
+    text, values = bind(statement)
+    with deadline(connection, timeout), connection.cursor() as cursor:
+        cursor.execute(text, values or None)
+        count = max(0, cursor.rowcount)
+        while cursor.nextset():
+            count += max(0, cursor.rowcount)
+    if connection.info.transaction_status is not TransactionStatus.INTRANS:
+        raise StepError("a statement ended the transaction it runs in", why=excerpt(text, 0))
+    return count
+
+
+def _commit(connection: Connection, timeout: float) -> None:
+    with deadline(connection, timeout):
+        connection.execute("COMMIT")
+
+
+def _is_lock_timeout(error: BaseException) -> bool:
+    import psycopg
+
+    return isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+
+
+@contextmanager
+def _translated(what: str, server: Server, statement: Statement | None = None) -> Iterator[None]:
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _ours(error, what, server, statement) from error
+
+
+def _ours(error: psycopg.Error, what: str, server: Server, statement: Statement | None) -> RecoverError:
+    import psycopg
+
+    said = str(error).strip()
+    if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
+        if "FATAL:" in said and not NOT_UP_YET.search(said):
+            return StepError(what, where=str(server), why=said)
+        return Unreachable(f"PostgreSQL does not answer: {what}", where=str(server), why=said)
+    if error.sqlstate is not None and error.sqlstate[:4] == "57P0":  # the server shuts down or starts
+        return Unreachable(f"PostgreSQL does not answer: {what}", where=str(server), why=said)
+    if error.sqlstate is None:  # psycopg's own words, such as a value that has no SQL type
+        return StepError(what, where=str(server), why=said)
+    where = _place(error, statement) if statement is not None else ""
+    return StepError(what, where=f"{server} {where}".rstrip(), why=_words(error))
+
+
+def _place(error: psycopg.Error, statement: Statement) -> str:
+    """Line and column in the text that was sent, with that line and a caret; without a position its beginning."""
+    text, _ = bind(statement)
+    if error.diag.statement_position is None:
+        return f"in SQL\n{one_line(text)[:200]}"
+    offset = int(error.diag.statement_position) - 1
+    line, column = position(text, offset)
+    return f"SQL position {line}:{column}\n{excerpt(text, offset)}"
+
+
+def _words(error: psycopg.Error) -> str:
+    diag = error.diag
+    rest = (("detail", diag.message_detail), ("hint", diag.message_hint), ("context", diag.context))
+    said = f"{diag.message_primary} (SQLSTATE {error.sqlstate})"
+    return "\n".join([said, *(f"{label}: {text}" for label, text in rest if text)])

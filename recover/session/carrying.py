@@ -1,0 +1,127 @@
+"""One process's part of a run: engine, journal, screen and signals put together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from recover.engine import CrashPoint, Engine, Halt
+from recover.events import Event, Observer, RunResumed, RunStarted, StepStarted, TargetBound
+from recover.journal.progress import Progress
+from recover.journal.records import FileJournal, Record
+from recover.live import same_target
+from recover.plan import Plan
+from recover.session.looking import say
+from recover.session.opening import Opened
+from recover.session.options import Options
+from recover.ui.lines import Lines
+
+CRASH_AT = "RECOVER_CRASH_AT"
+
+
+@dataclass
+class Carrying:
+    """One process's part of a run: engine, journal and screen put together."""
+
+    session: Opened
+    options: Options
+    folder: Path
+    journal: FileJournal
+    progress: Progress = field(default_factory=Progress)
+
+    def out(self, begin: RunStarted | RunResumed, planned: Plan) -> int:
+        """Carry the plan out; the exit code."""
+        with screen(self.session, self.options, self.folder) as draw, signals() as halt:
+            emit = partial(self._emit, draw)
+            emit(begin)
+            self.session.live.learned = partial(self._learn, emit)
+            engine = Engine(self.session.live, self.session.bind, emit, self.progress, halt, crash_point(os.environ))
+            outcome = engine.run(planned)
+        if not self.options.json:
+            say(*self._aftercare(), f"{outcome.text}; run {self.folder.name}; record {self.folder}")
+        return outcome.exit_code
+
+    def _emit(self, draw: Callable[[Event, Record | None], None], event: Event) -> None:
+        """Journal first: what cannot be kept must not look as if it had happened."""
+        if isinstance(event, StepStarted):
+            self.session.databases.step = event.step
+        record = self.journal(event)
+        if record:
+            self.progress.add(record)
+        draw(event, record)
+
+    def _learn(self, emit: Observer, name: str, identity: Mapping[str, str]) -> None:
+        bound = {key.partition(".")[2]: v for key, v in self.progress.binding.items() if key.startswith(f"{name}.")}
+        same_target(name, bound, identity)
+        if not bound:
+            emit(TargetBound({f"{name}.{key}": value for key, value in identity.items()}))
+
+    def _aftercare(self) -> list[str]:
+        """What the playbook says is left for a human, for the steps that acted."""
+        acted = {spec.id for spec in self.session.specs if self.progress.effects.get(spec.id)}
+        return [f"mind: {spec.warn}" for spec in self.session.specs if spec.warn and spec.id in acted]
+
+
+@contextmanager
+def closing_journal(journal: FileJournal) -> Iterator[FileJournal]:
+    """Close it whatever happens."""
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+@contextmanager
+def screen(session: Opened, options: Options, folder: Path) -> Iterator[Callable[[Event, Record | None], None]]:
+    """The observer for this terminal: JSON Lines, live view, or plain lines."""
+    if options.json:
+        lines = Lines()
+        yield lambda _event, record: lines(record) if record else None
+        return
+    live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    if live:
+        from recover.ui.console import Live as View
+    else:
+        from recover.ui.plain import Plain as View  # type: ignore[assignment]  # the same three methods
+    with View(folder.name, str(folder), session.redactor) as view:
+        yield lambda event, _record: view(event)
+
+
+@contextmanager
+def signals() -> Iterator[Halt]:
+    """The first SIGINT or SIGTERM ends the run after the current act; a second SIGINT ends it at once."""
+    halt = Halt()
+
+    def first(number: int, _frame: FrameType | None) -> None:
+        halt.signal = number
+        halt.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    former = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield halt
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def crash_point(environment: Mapping[str, str]) -> Callable[[str, CrashPoint], None]:
+    """For tests of resume: RECOVER_CRASH_AT=STEP:POINT[:N] kills this process with SIGKILL there, the Nth time."""
+    step, _, rest = environment.get(CRASH_AT, "").partition(":")
+    point, _, nth = rest.partition(":")
+    passed: list[str] = []
+
+    def reach(here: str, now: CrashPoint) -> None:
+        if (here, now) == (step, point):
+            passed.append(now)
+            if len(passed) == int(nth or 1):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach

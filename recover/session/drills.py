@@ -1,0 +1,182 @@
+"""drill list, up, break, run, status, down."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from recover.drill.replica import Replica, break_it, start_all, stop_all
+from recover.drill.scenario import Scenario, find, incidents
+from recover.drill.score import Census, Score, compare, count, outage
+from recover.errors import Unreachable
+from recover.journal.records import NAME, records
+from recover.journal.runs import folders, progress
+from recover.playbook.model import Playbook
+from recover.session.looking import say, say_json
+from recover.session.opening import Opened, load_playbook, opened, project_of, replica_folder
+from recover.session.options import Options
+from recover.session.running import run
+from recover.world import RunPlace, ServiceState
+
+BEFORE = "before.json"
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A scenario with its playbook, and the replica they are about."""
+
+    name: str
+    scenario: Scenario
+    playbook: Playbook
+    options: Options
+    project: str
+    replica: Replica
+
+    @contextmanager
+    def session(self) -> Iterator[Opened]:
+        """The replica's world. Raises Unreachable when it was not built."""
+        self.replica.require(self.name)
+        with opened(self.playbook, self.options, RunPlace("drill", self.replica.folder)) as session:
+            yield session
+
+
+def drill_list(options: Options) -> int:
+    """The incidents there are drills for, with their scenarios' faults."""
+    found = {name: find(name) for name in incidents()}
+    if options.json:
+        facts = {
+            name: {"title": s.title, "faults": {k: f.choices for k, f in s.faults.items()}} for name, s in found.items()
+        }
+        say_json({"v": 1, "drills": facts})
+        return 0
+    for name, scenario in found.items():
+        say(f"{name}  {scenario.title}")
+        say(*(f"    --fault {fault}={'|'.join(f.choices)}  {f.help}" for fault, f in scenario.faults.items()))
+    return 0
+
+
+def drill_up(name: str, options: Options) -> int:
+    """Build the replica and start it, healthy, and count its rows."""
+    drill = _drill(name, options)
+    drill.replica.prepare(drill.scenario)
+    with drill.session() as session:
+        session.write_passfile("main")
+        start_all(session.live, session.live, _tell)
+        _count(session).save(drill.replica.folder / BEFORE)
+    say(f"the replica is up: recover drill status {name}", f"next: recover drill break {name}")
+    return 0
+
+
+def drill_break(name: str, options: Options, *, down: bool) -> int:
+    """Make the incident; with `down` also stop every service."""
+    drill = _drill(name, options)
+    with drill.session() as session:
+        _count(session).save(drill.replica.folder / BEFORE)
+        break_it(drill.replica, drill.scenario, options.faults, session.live, session.live, _tell)
+        if down:
+            stop_all(session.live, session.live, _tell)
+    say(f"broken: {drill.scenario.title}", f"next: recover plan {drill.playbook.source}{_flags(options)}")
+    return 0
+
+
+def drill_run(name: str, options: Options, *, keep: bool) -> int:
+    """Up, break, recover, score, down; the run's exit code, or 1 when the objectives were missed."""
+    drill = _drill(name, options)
+    drill_up(name, options)
+    try:
+        drill_break(name, options, down=True)
+        code = run(drill.playbook.source, replace(drill.options, yes=True, ask=False))
+        score = _score(drill, code)
+        say_json(score.__dict__) if options.json else say("", score.text())
+    finally:
+        if not keep:
+            drill_down(name, options)
+    return code if code or score.met else 1
+
+
+def drill_status(name: str, options: Options) -> int:
+    """How the services are, and how to reach the database and the API."""
+    drill = _drill(name, options)
+    with drill.session() as session:
+        services = session.live.services
+        states = {service: services.state(service, probe=True) for service in services.names()}
+        facts = {
+            "v": 1,
+            "runtime": session.target.services.runtime,
+            "state_dir": str(options.state),
+            "project": drill.project,
+            "folder": str(drill.replica.folder),
+            "dsn": session.dsn("main"),
+            "api": services.address("api").url,
+            "services": {service: _word(state) for service, state in states.items()},
+        }
+    if options.json:
+        say_json(facts)
+    else:
+        say(*(f"{key:<10} {value}" for key, value in facts.items() if key not in ("v", "services")))
+        say(*(f"  {service:<20} {_word(state):<10} {state.detail}".rstrip() for service, state in states.items()))
+    return 0
+
+
+def drill_down(name: str, options: Options) -> int:
+    """Stop the replica and delete its folder."""
+    drill = _drill(name, options)
+    with drill.session() as session:
+        stop_all(session.live, session.live, _tell)
+    drill.replica.remove()
+    say(f"the replica is gone; the records of its runs stay in {options.state / drill.project}")
+    return 0
+
+
+def _drill(name: str, options: Options) -> Drill:
+    scenario = find(name)
+    options = replace(options, target=scenario.target)
+    playbook = load_playbook(scenario.playbook, options)
+    project = project_of(playbook, options)
+    return Drill(name, scenario, playbook, options, project, Replica(replica_folder(options.state, project)))
+
+
+def _count(session: Opened) -> Census:
+    return count(session.live.database("main"))
+
+
+def _score(drill: Drill, code: int) -> Score:
+    folder = folders(drill.options.state, drill.project)[-1]
+    before = Census.load(drill.replica.folder / BEFORE)
+    after, lost, moved = None, before.rows, 0
+    try:
+        with drill.session() as session:
+            after = _count(session)
+        lost, moved = compare(before, after)
+    except Unreachable as error:
+        _tell(f"the rows cannot be counted: {error.what}: {error.why}")
+    objectives = drill.playbook.objectives
+    return Score(
+        scenario=drill.name,
+        run=folder.name,
+        folder=str(folder),
+        exit_code=code,
+        rto=outage(drill.replica.broken_at(), list(records(folder / NAME)), drill.scenario.restored),
+        rto_objective=objectives.rto,
+        rows_before=before.rows,
+        rows_after=after.rows if after else 0,
+        lost=lost,
+        rpo_objective=objectives.rpo,
+        moved=moved,
+        isolated=tuple(progress(folder).isolated),
+    )
+
+
+def _word(state: ServiceState) -> str:
+    return "ready" if state.ready else state.status
+
+
+def _flags(options: Options) -> str:
+    return f" --project {options.project}" if options.project else ""
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"drill: {line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,197 @@
+"""Putting a playbook and its target together: everything a command needs, built once, closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+from recover.checks import CHECK_TYPES
+from recover.errors import PlaybookError, RecoverError, UsageError
+from recover.journal.records import write_private
+from recover.live import Gatekeeper, LiveWorld
+from recover.marked_yaml import did_you_mean
+from recover.playbook.load import load
+from recover.playbook.model import DatabaseTarget, Playbook, StepSpec, Target
+from recover.playbook.scope import Scope, Step
+from recover.postgres.session import Server
+from recover.postgres.session import Session as PostgresSession
+from recover.runtimes import RUNTIMES
+from recover.secrets import Redactor, Secret
+from recover.session.bugs import report_bug
+from recover.session.options import Options
+from recover.steps import STEP_TYPES
+from recover.web import HttpWeb
+from recover.world import Forecast, RunPlace, Services
+
+REPLICA = "replica"
+
+
+@dataclass
+class Opened:
+    """One playbook on one target, alive."""
+
+    playbook: Playbook
+    target: Target
+    project: str
+    specs: Sequence[StepSpec]
+    live: LiveWorld
+    databases: Databases
+    scope: Scope
+    redactor: Redactor = field(default_factory=Redactor)
+
+    def bind(self, spec: StepSpec, kept: Sequence[str]) -> Step:
+        """The step with its ${…} filled in."""
+        return spec.bind(replace(self.scope, kept=tuple(kept)))
+
+    def forecast(self) -> Forecast:
+        """A preview's view of the world as it is now."""
+        return Forecast(self.live, {name: database.service for name, database in self.target.databases.items()})
+
+    def dsn(self, database: str) -> str:
+        """A libpq URI of the database that works as it is and shows no password: it names a password file."""
+        server = self.databases(database).server
+        passfile = quote(str(self._passfile))
+        return f"postgresql://{server.user}@{server.host}:{server.port}/{server.dbname}?passfile={passfile}"
+
+    def write_passfile(self, database: str) -> None:
+        """Write the password file that `dsn` names (libpq documentation, "The Password File")."""
+        server = self.databases(database).server
+        password = server.password.reveal() if server.password else "*"
+        fields = (server.host, str(server.port), server.dbname, server.user, password)
+        line = ":".join(text.replace("\\", "\\\\").replace(":", "\\:") for text in fields)
+        write_private(self._passfile, line + "\n")
+
+    @property
+    def _passfile(self) -> Path:
+        return Path(self.scope.target["folder"]) / "secrets" / "pgpass"
+
+
+def load_playbook(path: Path, options: Options) -> Playbook:
+    """The playbook, valid as far as that can be seen without its target. Raises PlaybookError."""
+    return load(path, options.variables, STEP_TYPES, CHECK_TYPES)
+
+
+def target_of(playbook: Playbook, options: Options) -> Target:
+    """The target that was asked for, or the first. Raises UsageError."""
+    name = options.target or next(iter(playbook.targets))
+    if name not in playbook.targets:
+        hint = did_you_mean(name, playbook.targets) or f"known: {', '.join(playbook.targets)}"
+        raise UsageError(f"the playbook has no target {name!r}", where=str(playbook.source), why=hint)
+    return playbook.targets[name]
+
+
+def project_of(playbook: Playbook, options: Options) -> str:
+    """The project whose runs and replica belong together."""
+    return options.project or target_of(playbook, options).services.project or playbook.name
+
+
+def replica_folder(state: Path, project: str) -> Path:
+    """Where `drill up` builds the replica of a project."""
+    return state / project / REPLICA
+
+
+@contextmanager
+def opened(playbook: Playbook, options: Options, place: RunPlace) -> Iterator[Opened]:
+    """The playbook on its target. Raises Precondition for a missing secret, Unreachable for a missing target.
+
+    Whatever leaves this block has its secrets masked; what is not an error of ours becomes a Bug.
+    """
+    target, project = target_of(playbook, options), project_of(playbook, options)
+    redactor = Redactor()
+    with _masking(redactor):
+        folder = replica_folder(options.state, project)
+        services = _services(target, folder)
+        given = {"name": target.name, "project": project, "folder": str(folder)}
+        secrets = Secrets(playbook, redactor)
+        scope = Scope(playbook.values, secrets, given, services, place, playbook.folder)
+        secrets.scope = scope
+        secrets.read_all()
+        databases = Databases(target, scope, place)
+        live = LiveWorld(services, HttpWeb(), databases, Gatekeeper(options.yes, options.ask), place)
+        try:
+            yield Opened(playbook, target, project, playbook.steps, live, databases, scope, redactor)
+        finally:
+            live.close()
+
+
+@dataclass
+class Secrets(Mapping[str, Secret]):
+    """The playbook's secrets, each read when first asked for, and known to the redactor from then on."""
+
+    playbook: Playbook
+    redactor: Redactor
+    scope: Scope | None = None
+    _read: dict[str, Secret] = field(default_factory=dict)
+
+    def read_all(self) -> None:
+        """Read every one. Raises Precondition for the first that is not there: better now than at its step."""
+        for name in self.playbook.secrets:
+            self[name]
+
+    def __getitem__(self, name: str) -> Secret:
+        if name not in self._read:
+            assert self.scope is not None  # set before anything is asked  # noqa: S101
+            secret = self.playbook.secrets[name].read(self.scope)
+            self.redactor.learn(secret)
+            self._read[name] = secret
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.playbook.secrets)
+
+    def __len__(self) -> int:
+        return len(self.playbook.secrets)
+
+
+@dataclass
+class Databases:
+    """Opens the target's databases by name; their addresses are asked of the runtime at each connect."""
+
+    target: Target
+    scope: Scope
+    place: RunPlace
+    step: str = ""
+
+    def __call__(self, name: str) -> PostgresSession:
+        """A session of the database. Raises PlaybookError for an unknown name."""
+        if name not in self._bound:
+            hint = did_you_mean(name, self._bound) or f"known: {', '.join(self._bound) or 'none'}"
+            raise PlaybookError(f"the target {self.target.name} has no database {name!r}", why=hint)
+        return PostgresSession(lambda: self._server(self._bound[name]), run=self.place.id, step=lambda: self.step)
+
+    @cached_property
+    def _bound(self) -> Mapping[str, DatabaseTarget]:
+        return self.target.bind(self.scope).databases
+
+    def _server(self, database: DatabaseTarget) -> Server:
+        address = self.scope.services.address(database.service, database.port)
+        password = database.password
+        secret = Secret("database", password) if isinstance(password, str) else password
+        return Server(address.host, address.port, database.dbname, database.user, secret)
+
+
+def _services(target: Target, folder: Path) -> Services:
+    """The target's services. Raises PlaybookError for a runtime there is none of."""
+    kind = target.services.runtime
+    if kind not in RUNTIMES:
+        hint = did_you_mean(kind, RUNTIMES) or f"known: {', '.join(RUNTIMES)}"
+        raise PlaybookError(f"there is no runtime {kind!r}", why=hint)
+    return RUNTIMES[kind](target.services.files, folder)
+
+
+@contextmanager
+def _masking(redactor: Redactor) -> Iterator[None]:
+    try:
+        yield
+    except RecoverError as error:
+        for part in ("what", "where", "why", "next"):
+            setattr(error, part, redactor.text(getattr(error, part)))
+        raise
+    except (KeyboardInterrupt, SystemExit, BrokenPipeError):
+        raise
+    except Exception as error:
+        raise report_bug(error, redactor) from None

@@ -1,0 +1,50 @@
+"""The words of the command line, checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recover.errors import UsageError
+from recover.journal.runs import default_state
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command may be told. `ask` is whether a human can be asked."""
+
+    state: Path = field(default_factory=default_state)
+    target: str | None = None
+    project: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    yes: bool = False
+    ask: bool = False
+    json: bool = False
+
+    @classmethod
+    def parse(cls, words: Mapping[str, Any]) -> Options:
+        """From a command's parameters. Raises UsageError."""
+        return cls(
+            state=(words.get("state_dir") or default_state()).expanduser().absolute(),
+            target=words.get("target"),
+            project=words.get("project"),
+            variables=_pairs("-e", words.get("e") or ()),
+            faults=_pairs("--fault", words.get("fault") or ()),
+            yes=bool(words.get("yes")),
+            ask=not words.get("no_input") and not words.get("json") and sys.stdin.isatty(),
+            json=bool(words.get("json")),
+        )
+
+
+def _pairs(option: str, given: Any) -> dict[str, str]:
+    pairs = {}
+    for word in given:
+        name, equals, value = str(word).partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} takes NAME=VALUE, not {word!r}")
+        pairs[name] = value
+    return pairs

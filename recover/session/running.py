@@ -1,0 +1,169 @@
+"""run, resume, mark."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import secrets
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from recover import __version__, plan
+from recover.engine import preview
+from recover.errors import Drifted, Unreachable, UsageError
+from recover.events import RunResumed, RunStarted, StepMarked
+from recover.journal.lock import project_lock, who
+from recover.journal.progress import Progress
+from recover.journal.records import NAME, FileJournal, create, mend, write_private
+from recover.journal.runs import find, progress
+from recover.live import same_target
+from recover.secrets import Redactor
+from recover.session.carrying import Carrying, closing_journal
+from recover.session.looking import say, say_json
+from recover.session.opening import Opened, load_playbook, opened, project_of
+from recover.session.options import Options
+from recover.ui.plan import data as plan_data
+from recover.world import RunPlace
+
+PLAYBOOK, PLAN = "playbook.yml", "plan.json"
+
+
+def run(path: Path, options: Options) -> int:
+    """Carry the playbook out on its target, or do nothing when nothing is to do; the exit code."""
+    playbook = load_playbook(path, options)
+    project = project_of(playbook, options)
+    place = RunPlace(run_id := new_run_id(), options.state / project / run_id)
+    with opened(playbook, options, place) as session, project_lock(options.state, project, run_id):
+        planned = plan.fresh(session.specs, session.bind, session.live)
+        if planned.nothing_to_do:
+            return _nothing(session, options)
+        if not _wanted(session, planned, options):
+            return 0
+        folder = create(options.state, project, run_id)
+        write_private(folder / PLAYBOOK, playbook.text)
+        write_private(folder / PLAN, _plan_text(session, planned))
+        with closing_journal(FileJournal(folder / NAME, session.redactor)) as journal:
+            return Carrying(session, options, folder, journal).out(_started(session, options, run_id), planned)
+
+
+def resume(name: str | None, options: Options, *, accept_edits: bool = False) -> int:
+    """Go on with a run: probe what is done, do what is not; the exit code."""
+    folder = find(options.state, name, options.project)
+    before = progress(folder)
+    if not before.resumable:
+        say(f"run {before.run} has ended: {before.ended and before.ended['outcome']}; there is nothing to resume")
+        return 0
+    options = replace(options, target=before.target, project=folder.parent.name, variables=before.variables)
+    with project_lock(options.state, folder.parent.name, folder.name):
+        last = mend(folder / NAME)
+        before = progress(folder)
+        playbook = load_playbook(_source(before, folder), options)
+        with opened(playbook, options, RunPlace(folder.name, folder)) as session:
+            steps = _same_steps(session, before, folder, accept_edits=accept_edits)
+            _same_databases(session, before)
+            _end_leftovers(session, before)
+            planned = plan.resumed(session.specs, before, session.bind, session.live)
+            with closing_journal(FileJournal(folder / NAME, session.redactor, last=last)) as journal:
+                begin = RunResumed(*who(), steps)
+                return Carrying(session, options, folder, journal, before).out(begin, planned)
+
+
+def mark(name: str, step: str, verdict: str, because: str, options: Options) -> int:
+    """Record a human's word on a step in doubt. Raises UsageError when it cannot be meant."""
+    folder = find(options.state, name, options.project)
+    if verdict not in ("done", "retry"):
+        raise UsageError(f"a step is marked done or retry, not {verdict!r}")
+    if step not in progress(folder).steps:
+        raise UsageError(f"the run has no step {step!r}", next=f"recover status {folder.name}")
+    with project_lock(options.state, folder.parent.name, folder.name):
+        last = mend(folder / NAME)
+        with closing_journal(FileJournal(folder / NAME, Redactor(), last=last)) as journal:
+            journal(StepMarked(step, "done" if verdict == "done" else "retry", who()[0], because))
+    say(f"{step} is marked {verdict}", f"next: recover resume {folder.name}")
+    return 0
+
+
+def new_run_id() -> str:
+    """Sorts by time and is unique: 20260810-231500-3f9a."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+# --- before it begins -------------------------------------------------------------------------------
+
+
+def _started(session: Opened, options: Options, run_id: str) -> RunStarted:
+    person, host = who()
+    steps = {spec.id: spec.sha256 for spec in session.specs}
+    source = str(session.playbook.source.absolute())
+    return RunStarted(run_id, source, session.target.name, steps, person, host, __version__, options.variables)
+
+
+def _nothing(session: Opened, options: Options) -> int:
+    text = f"nothing to do: {session.playbook.name} on {session.target.name} is as the playbook wants it, and proven"
+    if options.json:
+        say_json({"v": 1, "event": "NothingToDo", "data": {"steps": len(session.specs)}})
+    else:
+        say(text)
+    return 0
+
+
+def _wanted(session: Opened, planned: plan.Plan, options: Options) -> bool:
+    """At a terminal the human sees how much it is and says yes; without one the command was the yes."""
+    if options.yes or not options.ask:
+        return True
+    todo = [item for item in planned.items if item.status == "to do"]
+    question = f"{session.playbook.name} on {session.target.name} ({session.project}): carry out {len(todo)} steps?"
+    return session.live.gate.wants(f"{question} (recover plan shows them)")
+
+
+def _plan_text(session: Opened, planned: plan.Plan) -> str:
+    steps = plan_data(preview(planned, session.bind, session.forecast()))
+    return json.dumps(session.redactor.data({"v": 1, "steps": steps}), indent=1, ensure_ascii=False)
+
+
+def _source(before: Progress, folder: Path) -> Path:
+    """The playbook as it is now; its copy when it is gone."""
+    source = Path(before.playbook)
+    return source if source.is_file() else folder / PLAYBOOK
+
+
+def _same_steps(session: Opened, before: Progress, folder: Path, *, accept_edits: bool) -> dict[str, str]:
+    """The steps now, if they are those the run began with or the edits are accepted. Raises Drifted."""
+    now = {spec.id: spec.sha256 for spec in session.specs}
+    if list(now.items()) == list(before.steps.items()) or accept_edits:
+        return {} if now == before.steps else now
+    changed = [step for step in {**before.steps, **now} if before.steps.get(step) != now.get(step)]
+    old, new = (folder / PLAYBOOK).read_text(), session.playbook.text
+    diff = "\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), "as begun", "now", lineterm="", n=1))
+    raise Drifted(
+        f"the playbook was edited since the run began: {', '.join(changed) or 'the order of its steps'}",
+        where=str(session.playbook.source),
+        why=diff,
+        next=f"recover resume {folder.name} --accept-edits, or revert the edit",
+    )
+
+
+def _same_databases(session: Opened, before: Progress) -> None:
+    """Raises Drifted when a database that answers is another one than before."""
+    for name in session.target.databases:
+        bound = {key.partition(".")[2]: v for key, v in before.binding.items() if key.startswith(f"{name}.")}
+        try:
+            if bound:
+                with closing(session.databases(name)) as database:
+                    same_target(name, bound, database.identity())
+        except Unreachable:
+            continue  # it is down: a step of the playbook will start it, and it is looked at again before any change
+
+
+def _end_leftovers(session: Opened, before: Progress) -> None:
+    """A killed client's backend lives on and may still commit: end ours before looking at the world."""
+    names: Sequence[str] = list(session.target.databases) if before.pending else []
+    for name in names:
+        try:
+            with closing(session.databases(name)) as database:
+                database.end_leftovers(before.run)
+        except Unreachable:
+            continue  # a stopped server has no backends

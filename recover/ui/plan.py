@@ -1,0 +1,56 @@
+"""A previewed plan as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recover.engine import Foreseen
+
+
+def text(title: str, foreseen: Sequence[Foreseen]) -> list[str]:
+    """One line per step with its status, then what it would do, why, and how it is proven."""
+    lines, stage = [title], ""
+    width = max((len(step.spec.id) for step in foreseen), default=0)
+    for step in foreseen:
+        if step.spec.stage != stage:
+            stage = step.spec.stage
+            lines += ["", stage]
+        lines.append(f"  {step.status:<11} {step.spec.id:<{width}}  {step.spec.name}")
+        lines += [f"      {line}" for line in _details(step)]
+    return [*lines, "", _count(foreseen)]
+
+
+def data(foreseen: Sequence[Foreseen]) -> list[dict[str, object]]:
+    """The same for machines."""
+    return [
+        {
+            "step": step.spec.id,
+            "name": step.spec.name,
+            "stage": step.spec.stage,
+            "status": step.status,
+            "because": step.because,
+            "actions": [{"describe": describe, "because": because} for describe, because in step.actions],
+            "checks": [check.probe or check.kind for check in step.spec.checks],
+            "warn": step.spec.warn,
+        }
+        for step in foreseen
+    ]
+
+
+def _details(step: Foreseen) -> list[str]:
+    lines = [step.because] if step.because else []
+    for describe, because in step.actions:
+        first, *rest = describe.splitlines()
+        lines += [f"{first}{f'   ({because})' if not rest else ''}", *rest]
+        lines += [f"  ({because})"] if rest else []
+    checks = ", ".join(check.probe or check.kind for check in step.spec.checks)
+    if checks and step.status in ("will", "at run time"):
+        lines.append(f"then proves: {checks}")
+    if step.spec.warn and step.status != "not needed":
+        lines.append(f"mind: {step.spec.warn}")
+    return lines
+
+
+def _count(foreseen: Sequence[Foreseen]) -> str:
+    counts = {word: sum(step.status == word for step in foreseen) for word in dict.fromkeys(s.status for s in foreseen)}
+    return f"{len(foreseen)} steps: {', '.join(f'{n} {word}' for word, n in counts.items())}"

@@ -1,0 +1,41 @@
+"""The sentences that both screens show, so that they cannot tell different stories."""
+
+from __future__ import annotations
+
+from recover.events import RunEnded, RunResumed, RunStarted, StepDone, StepFailed
+
+HOW = {"done": "done", "already": "already true", "verified": "still true", "reconciled": "had happened, verified"}
+
+
+def opening(event: RunStarted | RunResumed, folder: str) -> list[str]:
+    """The first lines: which run, of what, where its record is."""
+    if isinstance(event, RunStarted):
+        return [f"run {event.run} of {event.playbook} on {event.target}", f"record {folder}"]
+    return [f"resumed by {event.by} on {event.host}", f"record {folder}"]
+
+
+def span(seconds: float) -> str:
+    """A span for humans: 0.3 s, 12 s, 2 min 5 s."""
+    if seconds < 10:  # noqa: PLR2004 - where a tenth stops mattering
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def finished(event: StepDone) -> str:
+    """How a step came to its end."""
+    return f"{HOW[event.how]}{f' in {span(event.seconds)}' if event.seconds >= 0.05 else ''}"  # noqa: PLR2004 - shown digit
+
+
+def failure(event: StepFailed) -> list[str]:
+    """The failure block: what, where, why, next."""
+    rest = (("at", event.where), ("because", event.why), ("next", event.next))
+    return [event.what, *(f"  {label}: {text}" for label, text in rest if text)]
+
+
+def closing(event: RunEnded, run: str) -> list[str]:
+    """The last lines: how it ended, and after a failure commands to paste."""
+    lines = [f"{event.outcome} ({span(event.seconds)}, exit {event.exit_code})"]
+    if event.exit_code not in (0, 3):
+        lines += [f"look:   recover show {run}", f"go on:  recover resume {run}"]
+    return lines

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fakes import FakeServices
+
+from recover.checks.service import ServiceIs, looks_secret
+from recover.errors import Unreachable
+from recover.events import Evidence
+
+
+@pytest.fixture
+def services() -> FakeServices:
+    fake = FakeServices({"api": {"MIDDLEWARE": "a", "TOKEN": "t0p"}, "seed": {}}, oneshots=frozenset({"seed"}))
+    fake.start("api")
+    return fake
+
+
+def ask(services: object, check: ServiceIs) -> Evidence:
+    view: Any = SimpleNamespace(services=services)
+    return check.ask(view)
+
+
+def test_by_default_a_service_has_to_be_healthy(services: FakeServices) -> None:
+    assert ask(services, ServiceIs("api")).passed
+    services.unready["api"] = "HTTP 503: warming up"
+    evidence = ask(services, ServiceIs("api"))
+    assert (evidence.passed, evidence.hopeless) == (False, False)
+    assert evidence.question == "is api healthy?"
+    assert evidence.answer == "it is running: HTTP 503: warming up"
+    assert ask(services, ServiceIs("api", "running")).passed
+
+
+@pytest.mark.parametrize("state", ["healthy", "running"])
+def test_what_has_ended_is_hopeless_and_brings_its_last_lines(services: FakeServices, state: Any) -> None:
+    for number in range(30):
+        services.say("api", f"line {number}")
+    services.end("api", 3)
+    evidence = ask(services, ServiceIs("api", state))
+    assert (evidence.passed, evidence.hopeless) == (False, True)
+    assert "exited" in evidence.answer
+    assert evidence.attachment == "\n".join(f"line {number}" for number in range(10, 30))
+
+
+@pytest.mark.parametrize("state", ["healthy", "running"])
+def test_what_is_down_may_still_come_up(services: FakeServices, state: Any) -> None:
+    services.stop("api")
+    evidence = ask(services, ServiceIs("api", state))
+    assert (evidence.passed, evidence.hopeless) == (False, False)
+
+
+@pytest.mark.parametrize("status", ["paused", "restarting"])
+def test_what_is_stuck_is_not_running(services: FakeServices, status: str) -> None:
+    services.be("api", status=status)
+    assert not ask(services, ServiceIs("api", "running")).passed
+    assert not ask(services, ServiceIs("api", "stopped")).passed
+
+
+def test_stopped_is_whatever_does_not_run(services: FakeServices) -> None:
+    assert ask(services, ServiceIs("api", "stopped")).answer == "it is running"
+    services.end("api", 1)
+    evidence = ask(services, ServiceIs("api", "stopped"))
+    assert (evidence.passed, evidence.hopeless) == (True, False)
+    services.stop("api")
+    assert ask(services, ServiceIs("api", "stopped")).passed
+
+
+def test_a_one_shot_has_to_have_ended_well(services: FakeServices) -> None:
+    services.start("seed")
+    assert ask(services, ServiceIs("seed")).passed
+    assert ask(services, ServiceIs("seed", "running")).passed
+    services.end("seed", 1)
+    assert ask(services, ServiceIs("seed")).hopeless
+
+
+def test_restarts_are_counted_and_do_not_make_up_for_health(services: FakeServices) -> None:
+    assert ask(services, ServiceIs("api", restarts=0)).passed
+    services.be("api", restarts=2)
+    assert ask(services, ServiceIs("api", restarts=2)).passed
+    evidence = ask(services, ServiceIs("api", restarts=1))
+    assert (evidence.passed, evidence.answer) == (False, "it was restarted 2 times, wanted at most 1")
+    services.end("api", 0)
+    assert not ask(services, ServiceIs("api", restarts=2)).passed
+
+
+def test_as_declared_says_which_variables_the_degraded_mode_left_behind(services: FakeServices) -> None:
+    assert ask(services, ServiceIs("api", as_declared=True)).passed
+    services.start("api", {"MIDDLEWARE": "", "TOKEN": "planted", "EXTRA": "1"})
+    assert ask(services, ServiceIs("api")).passed
+    evidence = ask(services, ServiceIs("api", as_declared=True))
+    assert not evidence.passed
+    assert evidence.answer == "MIDDLEWARE is '', wanted 'a'; TOKEN is ***, wanted ***; EXTRA is '1', wanted unset"
+
+
+def test_a_runtime_that_cannot_tell_is_an_answer() -> None:
+    def state(*_: object, **__: object) -> None:
+        raise Unreachable("there is no replica", why="No such file or directory")
+
+    evidence = ask(SimpleNamespace(state=state), ServiceIs("api"))
+    assert (evidence.passed, evidence.answer) == (False, "there is no replica: No such file or directory")
+
+
+def test_an_unknown_service_is_an_answer_with_a_suggestion(services: FakeServices) -> None:
+    evidence = ask(services, ServiceIs("apii"))
+    assert (evidence.passed, evidence.answer) == (False, "there is no service 'apii': did you mean 'api'?")
+
+
+def test_it_is_about_its_service() -> None:
+    assert ServiceIs("api").about == {"service:api"}
+
+
+@pytest.mark.parametrize("name", ["DB_PASSWORD", "api_token", "JWT_KEY", "CLIENT_SECRET"])
+def test_secrets_are_known_by_their_name(name: str) -> None:
+    assert looks_secret(name)
+    assert not looks_secret(f"{name}_FILE")
+    assert not looks_secret("MIDDLEWARE")

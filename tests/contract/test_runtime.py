@@ -1,0 +1,192 @@
+"""What every runtime keeps, whatever it drives. A new runtime joins by a line in STACKS."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fakes import FakeServices
+from replicas import free_port, replica, until
+
+from recover.errors import PlaybookError
+from recover.world import Services
+
+LOCAL = """
+local: 1
+services:
+  db:
+    command: ["${python}", "${stack}/server.py"]
+    environment: {MODE: full, PORT: "${DB_PORT}"}
+    ports: ["${DB_PORT}"]
+    ready: {tcp: {}}
+  api: {command: ["${python}", "${stack}/server.py"], environment: {MODE: full, LEVEL: info}}
+  once: {command: ["${python}", -c, "pass"], oneshot: true}
+"""
+SERVER = """
+import os, signal, socket, time
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(3))
+print("began in mode", os.environ["MODE"], flush=True)
+if "PORT" in os.environ:
+    server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+while True:
+    time.sleep(600)
+"""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Services db (with a port), api and once on some runtime; `crash` makes one end with code 3."""
+
+    services: Services
+    port: int
+    crash: Callable[[str], None]
+
+
+@contextmanager
+def fake(_folder: Path) -> Iterator[Stack]:
+    services = FakeServices(
+        {"db": {"MODE": "full"}, "api": {"MODE": "full", "LEVEL": "info"}, "once": {}},
+        {"db": (5432,)},
+        frozenset({"once"}),
+        first_words="began in mode {MODE}",
+    )
+    yield Stack(services, 5432, lambda service: services.end(service, 3))
+
+
+@contextmanager
+def local(folder: Path) -> Iterator[Stack]:
+    port = free_port()
+    with replica(folder, LOCAL, {"DB_PORT": port}) as made:
+        (made.file.parent / "server.py").write_text(SERVER)
+
+        def crash(service: str) -> None:
+            until(lambda: list(made.runtime.logs(service)))  # it has said something: its handler is set
+            record = made.process(service).record()
+            assert record
+            os.kill(record.pid, signal.SIGUSR1)
+
+        yield Stack(made.runtime, port, crash)
+
+
+STACKS: dict[str, Callable[[Path], AbstractContextManager[Stack]]] = {"fake": fake, "local": local}
+
+
+@pytest.fixture(params=STACKS)
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    with STACKS[request.param](tmp_path) as made:
+        yield made
+
+
+def test_services_are_named_in_the_order_of_the_file(stack: Stack) -> None:
+    assert stack.services.names() == ("db", "api", "once")
+
+
+def test_an_unknown_service_is_refused_everywhere_with_a_suggestion(stack: Stack) -> None:
+    for ask in (
+        stack.services.state,
+        stack.services.start,
+        stack.services.stop,
+        lambda name: list(stack.services.logs(name)),
+        stack.services.address,
+    ):
+        with pytest.raises(PlaybookError) as caught:
+            ask("apii")
+        assert caught.value.next == "did you mean 'api'?"
+
+
+def test_what_was_never_started_is_missing_and_declares_its_environment(stack: Stack) -> None:
+    state = stack.services.state("api")
+    assert (state.status, state.running, state.ready, state.exit_code) == ("missing", False, None, None)
+    assert state.declared["LEVEL"] == "info"
+    assert list(stack.services.logs("api")) == []
+
+
+def test_a_started_service_runs_with_its_files_environment_and_what_was_given(stack: Stack) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    stack.services.start("api", {"MODE": "degraded", "EXTRA": ""})
+    state = stack.services.state("api")
+    assert state.running
+    assert state.environment == {"MODE": "degraded", "LEVEL": "info", "EXTRA": ""}
+    assert state.declared == {"MODE": "full", "LEVEL": "info"}
+    assert state.instance
+    assert state.started_at is not None
+    assert before < state.started_at < datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_starting_again_replaces_the_instance_and_forgets_what_was_given(stack: Stack) -> None:
+    stack.services.start("api", {"MODE": "degraded"})
+    first = stack.services.state("api")
+    stack.services.start("api")
+    second = stack.services.state("api")
+    assert second.running
+    assert second.instance != first.instance
+    assert second.environment == second.declared
+
+
+def test_a_service_becomes_ready_and_is_asked_only_on_demand(stack: Stack) -> None:
+    stack.services.start("db")
+    until(lambda: stack.services.state("db", probe=True).ready)
+    assert stack.services.state("db").ready is None
+    assert stack.services.state("db", probe=True).detail == ""
+
+
+def test_what_does_not_run_is_not_ready_and_says_why(stack: Stack) -> None:
+    state = stack.services.state("db", probe=True)
+    assert state.ready is False
+    assert state.detail
+
+
+def test_a_stopped_service_is_gone_and_may_be_stopped_again(stack: Stack) -> None:
+    stack.services.stop("api")
+    assert stack.services.state("api").status == "missing"
+    stack.services.start("api")
+    stack.services.stop("api")
+    stack.services.stop("api")
+    assert stack.services.state("api").status == "stopped"
+
+
+def test_a_crash_is_told_from_a_stop_and_has_its_exit_code(stack: Stack) -> None:
+    stack.services.start("api")
+    stack.crash("api")
+    until(lambda: not stack.services.state("api").running)
+    assert stack.services.state("api").status == "exited"
+    assert stack.services.state("api").exit_code == 3
+    stack.services.start("api")
+    assert stack.services.state("api").running
+
+
+def test_a_one_shot_that_ended_well_is_ready(stack: Stack) -> None:
+    stack.services.start("once")
+    until(lambda: stack.services.state("once").status == "exited")
+    state = stack.services.state("once", probe=True)
+    assert (state.oneshot, state.exit_code, state.ready, state.detail) == (True, 0, True, "")
+
+
+def test_the_log_is_that_of_the_present_incarnation_or_of_all_since_a_time(stack: Stack) -> None:
+    stack.services.start("api", {"MODE": "first"})
+    until(lambda: list(stack.services.logs("api")) == ["began in mode first"])
+    began = stack.services.state("api").started_at
+    stack.services.start("api", {"MODE": "second"})
+    until(lambda: list(stack.services.logs("api")) == ["began in mode second"])
+    assert list(stack.services.logs("api", began)) == ["began in mode first", "began in mode second"]
+    assert list(stack.services.logs("api", datetime.now(UTC))) == ["began in mode second"]
+
+
+def test_an_address_is_known_whether_the_service_runs_or_not(stack: Stack) -> None:
+    assert stack.services.address("db").port == stack.port
+    assert stack.services.address("db", stack.port) == stack.services.address("db")
+    stack.services.start("db")
+    assert stack.services.address("db").port == stack.port
+
+
+def test_a_port_that_the_service_does_not_have_is_refused(stack: Stack) -> None:
+    with pytest.raises(PlaybookError):
+        stack.services.address("db", 1)
+    with pytest.raises(PlaybookError):
+        stack.services.address("api")

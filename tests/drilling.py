@@ -1,0 +1,103 @@
+"""A replica driven through the command line, as a user drives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recover.web import HttpWeb
+from recover.world import Reply
+
+PLAYBOOK = "playbooks/enum-cascade/playbook.yml"
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Drill:
+    """One replica of enum-cascade in its own state folder."""
+
+    state: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def recover(
+        self, *words: str, env: Mapping[str, str] | None = None, expect: int | None = 0, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line; fail with its whole output unless it ends as expected."""
+        done = subprocess.run(
+            [sys.executable, "-m", "recover", *words, "--state-dir", str(self.state)],
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert expect is None or done.returncode == expect, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def up(self) -> None:
+        self.recover("drill", "up", "enum-cascade")
+        self.facts = self.status()
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.recover("drill", "status", "enum-cascade", "--json").stdout)
+
+    def run_folder(self) -> Path:
+        return Path(json.loads(self.recover("status", "--json").stdout)["folder"])
+
+    @property
+    def replica(self) -> Path:
+        return Path(self.facts["folder"])
+
+    @property
+    def password(self) -> str:
+        return (self.replica / "secrets" / "probe_password").read_text()
+
+    def login(self, email: str = "probe@example.com", password: str | None = None) -> Reply:
+        form = {"username": email, "password": password or self.password}
+        return HttpWeb().sign_in(f"{self.facts['api']}/api/v1/auth/jwt/login", form)
+
+    def get(self, path: str, token: str = "") -> Reply:
+        return HttpWeb().get(
+            f"{self.facts['api']}{path}", headers={"Authorization": f"Bearer {token}"} if token else {}
+        )
+
+    def sql(self, text: str, user: str = "app") -> list[tuple[Any, ...]]:
+        """As the application, or as the superuser."""
+        import psycopg
+
+        dsn = self.facts["dsn"]
+        other = (
+            {}
+            if user == "app"
+            else {"user": user, "password": (self.replica / "secrets/postgres_password").read_text()}
+        )
+        with psycopg.connect(dsn, autocommit=True, **other) as connection:  # type: ignore[arg-type]  # libpq's words
+            cursor = connection.execute(text)  # type: ignore[call-overload]  # SQL built by the test
+            return cursor.fetchall() if cursor.description else []
+
+    def labels(self) -> dict[str, list[str]]:
+        rows = self.sql(
+            "select t.typname, array_agg(e.enumlabel::text order by e.enumsortorder) from pg_enum e "
+            "join pg_type t on t.oid = e.enumtypid group by 1"
+        )
+        return dict(rows)
+
+    def census(self) -> dict[str, int]:
+        """Rows per table, and per user role and status whatever the labels' spelling."""
+        tables = self.sql("select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace")
+        counts = {table: self.sql(f'select count(*) from "{table}"')[0][0] for (table,) in tables}
+        for column in ("role", "status"):
+            rows = self.sql(
+                f"select e.enumsortorder, count(*) from users u join pg_enum e on e.enumlabel = u.{column}::text and "
+                f"e.enumtypid = pg_typeof(u.{column})::oid group by 1"
+            )
+            counts |= {f"{column}#{order:g}": n for order, n in rows}
+        return counts

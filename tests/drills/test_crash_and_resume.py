@@ -1,0 +1,123 @@
+"""Killed at every point of every step of the shipped playbook, and continued each time."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from drilling import PLAYBOOK, ROOT, Drill
+
+from recover.checks import CHECK_TYPES
+from recover.journal.records import NAME, records
+from recover.playbook.load import load
+from recover.steps import STEP_TYPES
+
+pytestmark = pytest.mark.drill
+
+POINTS = ("before-act", "after-act", "after-effect")
+STEPS = [step.id for step in load(ROOT / PLAYBOOK, {}, STEP_TYPES, CHECK_TYPES).steps]
+EXPECTED = {
+    "userrole": ["ADMIN", "USER"],
+    "userstatus": ["PENDING", "ACTIVE", "DISABLED"],
+    "taskstatus": ["PENDING", "IN_PROGRESS", "COMPLETED", "CANCELLED"],
+    "taskpriority": ["LOW", "MEDIUM", "HIGH", "URGENT"],
+    "tasktype": ["GENERAL", "RESEARCH", "CODING", "MEETING"],
+    "documentstatus": ["UPLOADED", "PROCESSING", "COMPLETED", "FAILED", "ARCHIVED"],
+    "eventcategory": ["work", "personal", "health", "deadline"],
+    "googleservice": ["calendar", "drive", "gmail"],
+}
+
+
+def broken(drill: Drill) -> None:
+    """The report's state: labels wrong, every service down; and the server logs every change of the schema."""
+    drill.sql("alter system set log_statement = 'ddl'", user="postgres")
+    drill.sql("select pg_reload_conf()", user="postgres")
+    drill.recover("drill", "break", "enum-cascade", "--down")
+
+
+def crash(drill: Drill, step: str, point: str, *words: str) -> None:
+    done = drill.recover(*words, env={"RECOVER_CRASH_AT": f"{step}:{point}"}, expect=None)
+    assert done.returncode == -signal.SIGKILL, f"{step}:{point}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+def schema_changes(drill: Drill) -> Counter[str]:
+    """How often the server was told each ALTER TYPE."""
+    log = (drill.replica / "log" / "postgres.log").read_text()
+    return Counter(re.findall(r"ALTER TYPE \S+ (?:RENAME|ADD) VALUE [^;\n]*", log))
+
+
+def assert_recovered(drill: Drill, before: dict[str, int]) -> None:
+    """The one end state, whatever happened on the way."""
+    assert drill.labels() == EXPECTED
+    assert drill.census() == before
+    assert drill.login().status == 200
+    assert drill.login(password="wrong").status == 401
+    services = drill.status()["services"]
+    assert {name: state for name, state in services.items() if state != "ready"} == {}
+    assert json.loads(drill.recover("status", "--json").stdout)["exit_code"] == 0
+    assert "nothing to do" in drill.recover("run", PLAYBOOK).stdout
+    assert list(records(drill.run_folder() / NAME))  # the chain is intact
+    assert len([p for p in drill.state.glob("*/*") if (p / NAME).exists()]) == 1
+
+
+def test_one_run_killed_at_every_point_of_every_step_ends_as_if_nothing_had_happened(drill: Drill) -> None:
+    before = drill.census()
+    broken(drill)
+    command = ("run", PLAYBOOK)
+    for step in STEPS:
+        for point in POINTS:
+            crash(drill, step, point, *command)
+            command = ("resume",)
+    drill.recover("resume")
+    assert_recovered(drill, before)
+    changes = schema_changes(drill)
+    assert len(changes) == 22
+    assert set(changes.values()) == {1}, changes
+
+
+@pytest.mark.parametrize(
+    ("name", "sql", "step"),
+    [
+        ("a label is renamed back", "alter type userrole rename value 'ADMIN' to 'admin'", "enums"),
+        ("the database is stopped", "", "postgres"),
+    ],
+)
+def test_what_changes_between_crash_and_resume_is_noticed(drill: Drill, name: str, sql: str, step: str) -> None:
+    before = drill.census()
+    broken(drill)
+    crash(drill, "login", "after-act", "run", PLAYBOOK)
+    if sql:
+        drill.sql(sql)
+    else:
+        stop_postgres(drill)
+    done = drill.recover("resume")
+    assert f"{step}: done, no longer true" in done.stderr
+    assert_recovered(drill, before)
+
+
+def test_an_edited_playbook_is_refused_until_accepted_or_reverted(drill: Drill, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    (folder / "scenarios").parent.mkdir()
+    (folder / "stack").symlink_to(ROOT / "playbooks/enum-cascade/stack")
+    playbook = folder / "playbook.yml"
+    text = (ROOT / PLAYBOOK).read_text()
+    playbook.write_text(text)
+    broken(drill)
+    crash(drill, "enums", "before-act", "run", str(playbook))
+    playbook.write_text(text.replace("name: Log in end to end", "name: Log in quickly"))
+    refused = drill.recover("resume", expect=8)
+    assert "+        name: Log in quickly" in refused.stderr
+    assert drill.status()["services"]["api"] == "stopped"
+    playbook.write_text("# a comment changes nothing\n" + text)
+    drill.recover("resume")
+    assert drill.login().status == 200
+
+
+def stop_postgres(drill: Drill) -> None:
+    from recover.runtimes import RUNTIMES
+
+    RUNTIMES["local"]([ROOT / "playbooks/enum-cascade/stack/local.yaml"], drill.replica).stop("postgres")

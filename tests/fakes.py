@@ -1,0 +1,96 @@
+"""Services without processes, for tests of what is above them. tests/contract keeps them honest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from recover.errors import PlaybookError
+from recover.marked_yaml import did_you_mean
+from recover.world import Address, ServiceState
+
+
+@dataclass
+class FakeServices:
+    """`world.Services` in memory.
+
+    `declared`: each service's environment, in order. `unready`: why a running service is not ready.
+    `first_words`: what every service logs when it starts, with {NAME} from its environment.
+    `deeds` are the starts and stops that changed something.
+    """
+
+    declared: dict[str, dict[str, str]]
+    ports: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    oneshots: frozenset[str] = frozenset()
+    unready: dict[str, str] = field(default_factory=dict)
+    first_words: str = ""
+    deeds: list[str] = field(default_factory=list)
+    _states: dict[str, ServiceState] = field(default_factory=dict)
+    _lines: dict[str, list[tuple[datetime, str]]] = field(default_factory=dict)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.declared)
+
+    def state(self, service: str, *, probe: bool = False) -> ServiceState:
+        self._require(service)
+        known = self._states.get(service, ServiceState(service, "missing"))
+        state = replace(known, declared=self.declared[service], oneshot=service in self.oneshots)
+        if not probe:
+            return state
+        done = state.oneshot and state.status == "exited" and state.exit_code == 0
+        detail = self.unready.get(service, "") if state.status == "running" else f"it is {state.status}"
+        return replace(state, ready=done or not detail, detail="" if done else detail)
+
+    def logs(self, service: str, since: datetime | None = None) -> Iterator[str]:
+        self._require(service)
+        begin = self.state(service).started_at
+        starts = [at for at, _ in self._lines.get(service, []) if since and at >= since]
+        begin = min([*starts, begin]) if begin else None
+        return iter([line for at, line in self._lines.get(service, []) if begin and at >= begin and line])
+
+    def address(self, service: str, port: int | None = None) -> Address:
+        self._require(service)
+        ports = self.ports.get(service, ())
+        if not ports or (port is not None and port not in ports):
+            known = [str(known) for known in ports]
+            hint = did_you_mean(str(port), known) or f"known: {', '.join(known)}"
+            raise PlaybookError(f"{service} has no port {port or ''}", next=hint)
+        return Address("127.0.0.1", port or ports[0])
+
+    def start(self, service: str, environment: Mapping[str, str] | None = None) -> None:
+        self._require(service)
+        self.deeds.append(f"start {service}")
+        got = {**self.declared[service], **(environment or {})}
+        now = datetime.now(UTC)
+        self._states[service] = ServiceState(
+            service, "running", environment=got, started_at=now, instance=f"{service}-{len(self.deeds)}"
+        )
+        if service not in self.oneshots:
+            self._lines.setdefault(service, []).append((now, self.first_words.format_map(got)))
+        if service in self.oneshots:  # it ends well, at once
+            self.end(service, 0)
+
+    def stop(self, service: str) -> None:
+        if self.state(service).running:
+            self.deeds.append(f"stop {service}")
+            self._states[service] = replace(self._states[service], status="stopped")
+
+    # --- what happens to it from outside ---
+
+    def end(self, service: str, exit_code: int) -> None:
+        """It ends by itself."""
+        self._states[service] = replace(self._states[service], status="exited", exit_code=exit_code)
+
+    def be(self, service: str, **changes: object) -> None:
+        """Its state is otherwise."""
+        self._states[service] = replace(self.state(service), **changes)  # type: ignore[arg-type]  # test data
+
+    def say(self, service: str, line: str) -> None:
+        """It writes a line to its log."""
+        self._lines.setdefault(service, []).append((datetime.now(UTC), line))
+
+    def _require(self, service: str) -> None:
+        if service not in self.declared:
+            hint = did_you_mean(service, self.declared) or f"known: {', '.join(self.declared)}"
+            raise PlaybookError(f"there is no service {service!r}", next=hint)

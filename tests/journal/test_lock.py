@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recover.errors import Locked
+from recover.events import StepStarted
+from recover.journal.lock import holder, project_lock
+from recover.journal.records import NAME, FileJournal, create
+from recover.secrets import Redactor
+
+HOLD = (
+    "import sys; from pathlib import Path; from recover.journal.lock import project_lock\n"
+    "with project_lock(Path(sys.argv[1]), 'p', 'run-1'): print('held', flush=True); sys.stdin.read()"
+)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> subprocess.Popen[str]:
+    """Another process that holds the project."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_run_is_refused_by_name_host_run_and_step(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    journal = FileJournal(create(tmp_path, "p", "run-1") / NAME, Redactor())
+    journal(StepStarted("enums", "Repair", "Data"))
+    with pytest.raises(Locked) as caught, project_lock(tmp_path, "p", "run-2"):
+        pass
+    assert all(word in caught.value.what for word in ("run-1", "at step enums", " s"))
+    assert f"process {other.pid}" in caught.value.why
+    assert holder(tmp_path, "p")["pid"] == other.pid
+
+
+def test_a_killed_holder_frees_the_project_at_once(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    assert holder(tmp_path, "p") == {}
+    with project_lock(tmp_path, "p", "run-2"):
+        assert holder(tmp_path, "p")["run"] == "run-2"
+    assert holder(tmp_path, "p") == {}
+
+
+def test_another_project_is_free(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    with project_lock(tmp_path, "q", "run-2"):
+        assert other.poll() is None

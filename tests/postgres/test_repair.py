@@ -1,0 +1,55 @@
+"""Drift becomes statements that run by hand, and that a failed proof takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from recover.errors import StepError
+from recover.postgres.drift import EnumType, compare
+from recover.postgres.repair import prove, remember, statements, undoing
+from recover.postgres.session import Server, Session
+from recover.world import Statement
+
+ODD = EnumType("My App", 'Us"er', ("it's", "back\\slash", "~x"))
+
+
+def test_statements_are_quoted_and_qualified() -> None:
+    drift = compare(ODD, ["It's", "BACK\\slash", "y", "~x"], {})
+    assert statements(drift) == [
+        """ALTER TYPE "My App"."Us""er" RENAME VALUE 'it''s' TO 'It''s'""",
+        """ALTER TYPE "My App"."Us""er" RENAME VALUE  E'back\\\\slash' TO  E'BACK\\\\slash'""",
+        """ALTER TYPE "My App"."Us""er" ADD VALUE IF NOT EXISTS 'y' AFTER  E'BACK\\\\slash'""",
+    ]
+    assert undoing(drift) == [
+        """ALTER TYPE "My App"."Us""er" RENAME VALUE  E'BACK\\\\slash' TO  E'back\\\\slash'""",
+        """ALTER TYPE "My App"."Us""er" RENAME VALUE 'It''s' TO 'it''s'""",
+    ]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "meddling",
+    [
+        "alter table users alter id type bigint",
+        "reindex table users",
+        "alter type mood add value 'worse' before 'SAD'",
+    ],
+)
+def test_the_proof_undoes_everything_when_more_than_spelling_changed(
+    database: Server, sql: Callable[..., list[tuple[Any, ...]]], meddling: str
+) -> None:
+    sql("create type mood as enum ('sad', 'ok'); create table users (id int primary key, m mood, ms mood[])")
+    rename = Statement("alter type mood rename value 'sad' to 'SAD'")
+    labels = "select enumlabel from pg_enum where enumtypid = 'mood'::regtype order by enumsortorder"
+    limits = {"lock_timeout": 1, "statement_timeout": 5}
+    types = ['"public"."mood"']
+    with closing(Session(database)) as session:
+        with pytest.raises(StepError, match="more than the spelling"):
+            session.execute([remember(types), rename, Statement(meddling), prove(types)], **limits)
+        assert sql(labels) == [("sad",), ("ok",)]
+        session.execute([remember(types), rename, prove(types)], **limits)
+        assert sql(labels) == [("SAD",), ("ok",)]

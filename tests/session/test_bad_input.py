@@ -1,0 +1,81 @@
+"""Bad input: what, where, why, next; the right exit code; nothing started, no traceback."""
+
+from __future__ import annotations
+
+import pytest
+from tiny import Tiny
+
+CASES = [
+    ("title: A tiny stack", "title: [", 2, "malformed YAML"),
+    ("name: tiny", "nmae: tiny", 2, "did you mean 'name'?"),
+    ("service.start:", "service.strat:", 2, "did you mean 'service.start'?"),
+    ("wait: started", "wait: strated", 2, "did you mean 'started'?"),
+    ("services: [web, other], wait", "services: 7, wait", 2, "expects a list"),
+    ("${greeting}", "${greting}", 2, "did you mean 'greeting'?"),
+    ("${services.web.url}", "${services.wbe.url}", 2, "did you mean 'web'?"),
+    ("recover: 1", "recover: 9", 2, "recover"),
+    ("runtime: local", "runtime: locl", 2, "did you mean 'local'?"),
+    ("files: [local.yaml]", "files: [nothing.yaml]", 2, "nothing.yaml"),
+    ("secrets/token", "secrets/missing", 7, "No such file"),
+    ("as_declared: true", "as_declared: yes", 2, "true or false"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "code", "words"), CASES)
+def test_a_bad_playbook_is_refused_at_the_place_before_anything_starts(
+    tiny: Tiny, old: str, new: str, code: int, words: str
+) -> None:
+    tiny.write(tiny.playbook.read_text().replace(old, new))
+    refused = tiny.recover("run", str(tiny.playbook), expect=code)
+    assert words in refused.stderr
+    assert f"{tiny.playbook}:" in refused.stderr or "nothing.yaml" in refused.stderr or "locl" in refused.stderr
+    assert not (tiny.replica / "run").exists()
+    assert not list(tiny.state.glob("*/*/journal.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("run", "nothing.yml"), 2, "cannot read nothing.yml"),
+        (("resume",), 2, "no runs yet"),
+        (("status", "x"), 2, "no runs yet"),
+        (("drill", "up", "enum-cascad"), 2, "did you mean 'enum-cascade'?"),
+        (("drill", "break", "enum-cascade"), 7, "recover drill up enum-cascade"),
+        (("drill", "status", "enum-cascade/none"), 2, "no scenario"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_bad_usage_says_what_to_type(tiny: Tiny, words: tuple[str, ...], code: int, said: str) -> None:
+    assert said in tiny.recover(*words, expect=code).stderr
+
+
+def test_options_are_checked(tiny: Tiny) -> None:
+    playbook = str(tiny.playbook)
+    assert "NAME=VALUE" in tiny.recover("plan", playbook, "-e", "greeting", expect=2).stderr
+    assert "did you mean 'greeting'?" in tiny.recover("plan", playbook, "-e", "greting=x", expect=2).stderr
+    assert "no target" in tiny.recover("plan", playbook, "--target", "elsewhere", expect=2).stderr
+
+
+def test_a_replica_that_is_not_there_is_said_and_nothing_is_made(tiny: Tiny) -> None:
+    refused = tiny.recover("plan", str(tiny.playbook), "--project", "elsewhere", expect=7)
+    assert "elsewhere" in refused.stderr
+    assert not (tiny.state / "elsewhere").exists()
+
+
+def test_a_bug_is_a_report_file_and_no_traceback(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runtime module that raises what nobody expects stands for a bug."""
+    site = tiny.folder / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import recover.runtimes.local as l\n"
+        "def broken(self, service, *, probe=False): raise ZeroDivisionError('planted-t0ken-5ecret')\n"
+        "l.LocalRuntime.state = broken\n"
+    )
+    done = tiny.recover(
+        "plan", str(tiny.playbook), env={"PYTHONPATH": str(site), "TMPDIR": str(tiny.folder)}, expect=70
+    )
+    assert "a bug in recover" in done.stderr
+    [report] = tiny.folder.glob("recover-bug-*.txt")
+    assert "ZeroDivisionError" in report.read_text()
+    assert "planted" not in report.read_text()
+    assert report.stat().st_mode & 0o777 == 0o600

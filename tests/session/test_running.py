@@ -1,0 +1,172 @@
+"""run and resume through the command line, on a tiny stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny import TOKEN, Tiny
+
+from recover.journal.records import NAME, records
+
+
+def folders(tiny: Tiny) -> list[Path]:
+    return sorted(path.parent for path in tiny.state.glob(f"*/*/{NAME}"))
+
+
+def test_a_run_recovers_records_and_leaves_nothing_to_do(tiny: Tiny) -> None:
+    done = tiny.recover("run", str(tiny.playbook))
+    assert "recovered and verified" in done.stdout
+    [folder] = folders(tiny)
+    assert (folder / "playbook.yml").read_text() == tiny.playbook.read_text()
+    assert [step["status"] for step in json.loads((folder / "plan.json").read_text())["steps"]] == [
+        "not needed",
+        "will",
+        "will",
+        "will check",
+    ]
+    assert "nothing to do" in tiny.recover("run", str(tiny.playbook)).stdout
+    assert folders(tiny) == [folder]
+
+
+def test_the_run_and_its_folder_are_named_first(tiny: Tiny) -> None:
+    lines = tiny.recover("run", str(tiny.playbook)).stderr.splitlines()
+    [folder] = folders(tiny)
+    assert folder.name in lines[0]
+    assert str(folder) in lines[1]
+
+
+def test_the_degraded_mode_is_entered_and_left(tiny: Tiny) -> None:
+    said = tiny.recover("run", str(tiny.playbook)).stderr
+    assert said.index("start web with MODE='degraded'") < said.index("MODE is 'degraded', wanted 'full'")
+
+
+def test_json_is_one_object_per_line_with_a_version(tiny: Tiny) -> None:
+    lines = [json.loads(line) for line in tiny.recover("run", str(tiny.playbook), "--json").stdout.splitlines()]
+    assert {line["v"] for line in lines} == {1}
+    assert [lines[0]["event"], lines[-1]["event"]] == ["RunStarted", "RunEnded"]
+
+
+def test_a_failed_step_ends_with_commands_to_paste_and_resume_goes_on(tiny: Tiny) -> None:
+    (tiny.replica / "www" / "index.html").write_text("not what is wanted")
+    tiny.write(tiny.playbook.read_text().replace('"${greeting}"}}', '"${greeting}"}}\n      within: 300ms'))
+    failed = tiny.recover("run", str(tiny.playbook), expect=1)
+    run = folders(tiny)[0].name
+    assert failed.stderr.splitlines()[-1].endswith(f"go on:  recover resume {run}")
+    assert "the body does not contain 'hello'" in failed.stderr
+    (tiny.replica / "www" / "index.html").write_text("hello again")
+    assert "recovered and verified" in tiny.recover("resume").stdout
+    assert "nothing to resume" in tiny.recover("resume").stdout
+
+
+def test_a_variable_of_the_command_line_is_remembered_by_resume(tiny: Tiny) -> None:
+    (tiny.replica / "www" / "index.html").write_text("good day")
+    words = ("run", str(tiny.playbook), "-e", "greeting=good day")
+    tiny.recover(*words, env={"RECOVER_CRASH_AT": "web:after-act"}, expect=-signal.SIGKILL)
+    tiny.recover("resume")
+
+
+@pytest.mark.parametrize("point", ["before-act", "after-act", "after-effect"])
+def test_killed_in_a_step_it_goes_on_with_one_instance_of_each_service(tiny: Tiny, point: str) -> None:
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": f"web:{point}"}, expect=-signal.SIGKILL)
+    status = tiny.recover("status").stdout
+    assert "killed" in status
+    assert "recover resume" in status
+    tiny.recover("resume")
+    assert json.loads(tiny.recover("status", "--json").stdout)["exit_code"] == 0
+    assert len(serving(tiny.port)) == 1
+
+
+def serving(port: int) -> list[str]:
+    """The processes whose command line names the port."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"http.server" in words and str(port).encode() in words:
+            found.append(path.parent.name)
+    return found
+
+
+def test_the_last_record_cut_at_any_byte_still_resumes(tiny: Tiny) -> None:
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": "web:after-effect"}, expect=-signal.SIGKILL)
+    journal = folders(tiny)[0] / NAME
+    whole = journal.read_bytes()
+    last = len(whole) - len(whole.splitlines(keepends=True)[-1])
+    for cut in (last, last + 1, (last + len(whole)) // 2, len(whole) - 1):
+        journal.write_bytes(whole[:cut])
+        tiny.recover("resume")
+
+
+def test_a_changed_byte_is_refused_with_the_records_number_and_nothing_is_touched(tiny: Tiny) -> None:
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": "web:before-act"}, expect=-signal.SIGKILL)
+    journal = folders(tiny)[0] / NAME
+    whole = journal.read_bytes()
+    place = whole.index(b"freeze", whole.index(b"\n") + 1)
+    journal.write_bytes(whole[:place] + b"F" + whole[place + 1 :])
+    refused = tiny.recover("resume", expect=7)
+    assert "record 2 of the journal is damaged" in refused.stderr
+    assert not serving(tiny.port)
+
+
+def test_a_second_run_is_refused_while_one_runs(tiny: Tiny) -> None:
+    text = tiny.playbook.read_text().replace(
+        "- stage: Web", "  - {id: wait, name: Wait, check: [{file: {path: /no/such}, within: 60s}]}\n- stage: Web"
+    )
+    tiny.write(text)
+    first = subprocess.Popen(
+        [sys.executable, "-m", "recover", "run", str(tiny.playbook), "--state-dir", str(tiny.state)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with first:
+        assert first.stderr is not None
+        for line in first.stderr:
+            if "wait: Wait" in line:
+                break
+        refused = tiny.recover("run", str(tiny.playbook), expect=9)
+        assert "at step wait" in refused.stderr
+        assert "running, at step wait" in tiny.recover("status").stdout
+        first.send_signal(signal.SIGINT)
+        assert first.wait(10) == 130
+    assert "stopped by a signal" in tiny.recover("status").stdout
+
+
+def test_a_full_disk_stops_the_run_before_the_act(tiny: Tiny) -> None:
+    """A file size limit makes the journal's write fail as a full disk does; its unit is 512 bytes."""
+    failed = tiny.recover("run", str(tiny.playbook), expect=1, shell="ulimit -f 8")
+    assert "the journal cannot be written, so nothing more is done" in failed.stderr
+    assert "because:" in failed.stderr
+    kept = list(records(folders(tiny)[0] / NAME))
+    assert kept
+    tiny.recover("resume")
+
+
+def test_a_taken_port_is_named_with_who_holds_it(tiny: Tiny) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", tiny.port))
+        holder.listen()
+        failed = tiny.recover("run", str(tiny.playbook), expect=1)
+    assert f"{tiny.port}" in failed.stderr
+    assert f"{os.getpid()}" in failed.stderr
+
+
+def test_a_service_that_ends_at_once_is_not_waited_for_and_its_last_words_are_shown(tiny: Tiny) -> None:
+    stack = tiny.folder / "local.yaml"
+    stack.write_text(stack.read_text().replace("-m, http.server", "-c, \"raise SystemExit('no certificate')\""))
+    failed = tiny.recover("run", str(tiny.playbook), expect=1)
+    assert "no certificate" in failed.stderr
+
+
+def test_the_planted_secret_is_in_no_file_of_the_run(tiny: Tiny) -> None:
+    tiny.recover("run", str(tiny.playbook))
+    [folder] = folders(tiny)
+    assert TOKEN.encode() not in b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())

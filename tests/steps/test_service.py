@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from json import dumps
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fakes import FakeServices
+
+from recover.checks.service import ServiceIs
+from recover.errors import PlaybookError
+from recover.steps.service import Start, StartService, Stop, StopService
+from recover.world import Action, Forecast, Work
+
+DECLARED = {
+    "db": {},
+    "api": {"MIDDLEWARE": "a,b", "API_TOKEN": "from-the-file", "KEY_FILE": "/secrets/key"},
+    "migrate": {},
+    "worker": {"LEVEL": "info"},
+}
+
+
+@pytest.fixture
+def services() -> FakeServices:
+    return FakeServices(DECLARED, oneshots=frozenset({"migrate"}))
+
+
+def world(services: FakeServices) -> Any:
+    return SimpleNamespace(services=services)
+
+
+def decide(work: Work, services: FakeServices) -> list[Action]:
+    return list(work.decide(world(services)))
+
+
+def do(work: Work, services: FakeServices) -> list[Action]:
+    """Decide and apply, and prove that nothing is left to decide; the actions."""
+    actions = decide(work, services)
+    for action in actions:
+        action.apply(world(services))
+    assert decide(work, services) == []
+    return actions
+
+
+def said(actions: list[Action]) -> list[tuple[str, str]]:
+    return [(action.describe, action.because) for action in actions]
+
+
+# --- service.start --------------------------------------------------------------------------------
+
+
+def test_what_does_not_run_is_started_once_and_the_rest_left_alone(services: FakeServices) -> None:
+    services.start("db")
+    services.start("worker")
+    services.stop("worker")
+    services.start("api")
+    services.end("api", 1)
+    assert said(do(StartService(services=("db", "worker", "api")), services)) == [
+        ("start worker", "it is stopped"),
+        ("start api", "it is exited (code 1)"),
+    ]
+    assert services.deeds[-2:] == ["start worker", "start api"]
+
+
+@pytest.mark.parametrize("status", ["paused", "restarting"])
+def test_what_is_stuck_is_replaced(services: FakeServices, status: str) -> None:
+    services.start("db")
+    services.be("db", status=status)
+    assert said(decide(StartService(services=("db",)), services)) == [("replace db", f"it is {status}")]
+
+
+def test_another_environment_is_a_reason_named_variable_by_variable(services: FakeServices) -> None:
+    services.start("api", {"LEFT_OVER": "x", "API_TOKEN": "another"})
+    work = StartService(services=("api",), env={"api": {"MIDDLEWARE": "", "NEW_SECRET": "planted"}})
+    [action] = do(work, services)
+    assert action.describe == "replace api with MIDDLEWARE='', NEW_SECRET=***"
+    assert action.because == (
+        "MIDDLEWARE is 'a,b', wanted ''; API_TOKEN is ***, wanted ***; NEW_SECRET is unset, wanted ***; "
+        "LEFT_OVER is 'x', wanted unset"
+    )
+    assert services.state("api").environment == {**DECLARED["api"], "MIDDLEWARE": "", "NEW_SECRET": "planted"}
+
+
+def test_the_way_back_from_a_degraded_mode_is_a_start_without_env(services: FakeServices) -> None:
+    do(StartService(services=("api",), env={"api": {"MIDDLEWARE": ""}}), services)
+    [action] = do(StartService(services=("api",)), services)
+    assert (action.describe, action.because) == ("replace api", "MIDDLEWARE is '', wanted 'a,b'")
+    assert services.state("api").environment == DECLARED["api"]
+
+
+def test_a_one_shot_that_has_done_its_work_is_not_done_again(services: FakeServices) -> None:
+    do(StartService(services=("migrate",)), services)
+    services.end("migrate", 2)
+    assert said(decide(StartService(services=("migrate",)), services)) == [("start migrate", "it is exited (code 2)")]
+
+
+def test_a_service_named_twice_is_started_once(services: FakeServices) -> None:
+    assert len(do(StartService(services=("db", "db")), services)) == 1
+
+
+def test_env_for_a_service_that_is_not_started_here_is_refused() -> None:
+    with pytest.raises(PlaybookError) as caught:
+        StartService(services=("redis", "api"), env={"apo": {"MIDDLEWARE": ""}})
+    assert caught.value.what == "env names 'apo', which this step does not start"
+    assert caught.value.next == "did you mean 'api'?"
+
+
+def test_an_unknown_service_is_refused_before_anything_is_decided(services: FakeServices) -> None:
+    for work in (
+        StartService(services=("db", "wroker")),
+        StopService(services=("db", "wroker")),
+        StopService(except_=("wroker",)),
+    ):
+        with pytest.raises(PlaybookError) as caught:
+            decide(work, services)
+        assert caught.value.next == "did you mean 'worker'?"
+    assert services.deeds == []
+
+
+def test_a_start_proves_health_or_that_it_runs() -> None:
+    assert StartService(services=("db", "api")).proofs() == ((ServiceIs("db"), 60.0), (ServiceIs("api"), 60.0))
+    assert StartService(services=("db",), wait="started").proofs() == ((ServiceIs("db", "running"), 0.0),)
+
+
+def test_a_start_claims_its_services_even_when_they_run(services: FakeServices) -> None:
+    work = StartService(services=("db", "api"))
+    assert work.claims(world(services)) == {"service:db", "service:api"}
+
+
+# --- service.stop ---------------------------------------------------------------------------------
+
+
+def test_what_runs_is_stopped_in_the_reverse_order_of_the_file(services: FakeServices) -> None:
+    for name in ("db", "api", "worker"):
+        services.start(name)
+    assert said(do(StopService(except_=("db",)), services)) == [
+        ("stop worker", "it is running"),
+        ("stop api", "it is running"),
+    ]
+    assert services.state("db").running
+    assert said(do(StopService(services=("db", "api")), services)) == [("stop db", "it is running")]
+
+
+def test_a_paused_service_is_stopped_too(services: FakeServices) -> None:
+    services.start("db")
+    services.be("db", status="paused")
+    assert said(do(StopService(services=("db",)), services)) == [("stop db", "it is paused")]
+
+
+def test_a_stop_claims_all_that_it_keeps_down(services: FakeServices) -> None:
+    claims = StopService(except_=("db",)).claims(world(services))
+    assert claims == {"service:api", "service:migrate", "service:worker"}
+
+
+@pytest.mark.parametrize("arguments", [{}, {"services": ("a",), "except_": ("b",)}])
+def test_a_stop_names_services_or_exceptions(arguments: Any) -> None:
+    with pytest.raises(PlaybookError, match="either services or except"):
+        StopService(**arguments)
+
+
+# --- undo, preview, data --------------------------------------------------------------------------
+
+
+def undo(actions: list[Action], services: FakeServices) -> None:
+    for action in reversed(actions):
+        inverse = action.inverse()
+        assert inverse
+        inverse.apply(world(services))
+
+
+def test_a_start_is_undone_by_a_stop(services: FakeServices) -> None:
+    undo(do(StartService(services=("api",)), services), services)
+    assert services.state("api").status == "stopped"
+
+
+def test_a_replacement_is_undone_by_the_environment_it_replaced(services: FakeServices) -> None:
+    services.start("api", {"MIDDLEWARE": "a"})
+    before = services.state("api").environment
+    work = StartService(services=("api",), env={"api": {"MIDDLEWARE": ""}})
+    actions = do(work, services)
+    undo(actions, services)
+    assert services.state("api").environment == before
+    do(work, services)
+    assert services.state("api").environment["MIDDLEWARE"] == ""
+
+
+def test_a_stop_is_undone_by_a_start_with_what_it_ran_with(services: FakeServices) -> None:
+    services.start("api", {"MIDDLEWARE": ""})
+    before = services.state("api").environment
+    undo(do(StopService(services=("api",)), services), services)
+    assert services.state("api").running
+    assert services.state("api").environment == before
+
+
+def test_no_secret_of_the_running_instance_gets_into_an_actions_data(services: FakeServices) -> None:
+    services.start("api", {"API_TOKEN": "planted", "MIDDLEWARE": ""})
+    [start] = decide(StartService(services=("api",)), services)
+    [stop] = decide(StopService(services=("api",)), services)
+    for action in (start, stop, start.inverse(), stop.inverse()):
+        data = dumps(asdict(action))  # type: ignore[call-overload]  # actions are dataclasses
+        assert "planted" not in data
+        assert "from-the-file" not in data
+
+
+def test_a_preview_foretells_states_so_that_later_steps_decide_on_them(services: FakeServices) -> None:
+    services.start("db")
+    services.start("api")
+    forecast = Forecast(world(services), {}, step="freeze")
+    for action in StopService(except_=("db",)).decide(forecast):
+        action.forecast(forecast)
+    assert forecast.services.state("api").status == "stopped"
+    degraded = StartService(services=("api",), env={"api": {"MIDDLEWARE": ""}})
+    [start] = degraded.decide(forecast)
+    assert start.because == "it is stopped"
+    start.forecast(forecast)
+    assert degraded.decide(forecast) == ()
+    assert [a.because for a in StartService(services=("api",)).decide(forecast)] == ["MIDDLEWARE is '', wanted 'a,b'"]
+    assert services.deeds == ["start db", "start api"]
+
+
+def test_actions_touch_their_service() -> None:
+    assert Start("api", {}, "x").touches == Stop("api", "x").touches == ("service:api",)
+
+
+def test_a_start_reports_which_instance_it_made(services: FakeServices) -> None:
+    [start] = decide(StartService(services=("db",)), services)
+    assert start.apply(world(services)) == {"instance": services.state("db").instance}

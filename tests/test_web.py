@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+from servers import answer, site
+
+from recover.errors import Unreachable
+from recover.secrets import Secret
+from recover.web import BODY_LIMIT, HttpWeb, ping
+
+
+def test_a_get_brings_status_headers_and_json() -> None:
+    with site(lambda _: answer(201, {"a": 1}, x_kind="test")) as here:
+        reply = HttpWeb().get(f"{here.url}/x")
+    assert (reply.status, reply.headers["x-kind"], reply.json()) == (201, "test", {"a": 1})
+
+
+def test_every_request_has_a_connection_of_its_own() -> None:
+    with site(lambda _: answer()) as here:
+        web = HttpWeb()
+        web.get(here.url)
+        web.get(here.url)
+        assert len(here.connections) == 2
+
+
+def test_signing_in_posts_a_form_and_reveals_the_secret_to_the_server_only() -> None:
+    with site(lambda _: answer()) as here:
+        HttpWeb().sign_in(here.url, {"username": "a", "password": Secret("p", "s3cret!")})
+        assert here.asked[0].method == "POST"
+        assert here.asked[0].form == {"username": "a", "password": "s3cret!"}
+
+
+def test_redirects_are_an_answer_and_not_followed() -> None:
+    with site(lambda _: answer(302, location="/elsewhere")) as here:
+        assert HttpWeb().get(here.url).status == 302
+        assert len(here.asked) == 1
+
+
+def test_only_the_beginning_of_a_long_body_is_kept() -> None:
+    with site(lambda _: answer(200, "x" * (BODY_LIMIT + 5))) as here:
+        assert len(HttpWeb().get(here.url).text) == BODY_LIMIT
+
+
+def test_nobody_listening_is_unreachable_with_the_reason() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(Unreachable, match="no answer") as caught:
+            HttpWeb().get(url)
+    assert "refused" in caught.value.why
+
+
+def test_a_server_that_never_answers_is_unreachable_in_finite_time() -> None:
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        with pytest.raises(Unreachable) as caught:
+            HttpWeb().get(f"http://127.0.0.1:{mute.getsockname()[1]}", timeout=0.2)
+    assert "timed out" in caught.value.why
+
+
+def test_a_nonsense_address_is_unreachable_and_not_a_crash() -> None:
+    with pytest.raises(Unreachable):
+        HttpWeb().get("http://exa mple:port/")
+
+
+def test_ping_is_empty_for_success_and_says_why_not_otherwise() -> None:
+    with site(lambda asked: answer(200 if asked.path == "/good" else 503, "warming up")) as here:
+        assert ping(f"{here.url}/good") == ""
+        assert ping(f"{here.url}/bad") == "HTTP 503: warming up"

@@ -1,0 +1,110 @@
+"""A tiny stack for tests of the command line: one web service as a local process, no database."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+STACK = """\
+local: 1
+services:
+  web:
+    command: ["${python}", -m, http.server, "${WEB_PORT}", --bind, 127.0.0.1, --directory, "${project}/www"]
+    environment: {MODE: full}
+    ports: ["${WEB_PORT}"]
+    ready: {http: /}
+  other:
+    command: ["${python}", -c, "import time; time.sleep(3600)"]
+"""
+PLAYBOOK = """\
+recover: 1
+name: tiny
+title: A tiny stack
+target: {services: {runtime: local, project: tiny, files: [local.yaml]}}
+secrets: {token: {file: "${target.folder}/secrets/token"}}
+variables: {greeting: {default: hello, help: what the page says}}
+stages:
+- stage: Alone
+  steps:
+  - {id: freeze, name: Stop the rest, service.stop: {except: [web]}}
+- stage: Web
+  steps:
+  - id: web
+    name: Start the web service
+    service.start: {services: [web], env: {web: {MODE: degraded}}}
+    check:
+    - http: {get: "${services.web.url}/", headers: {X-Token: "${secret.token}"}, expect: {contains: "${greeting}"}}
+  - {id: full, name: Leave the degraded mode, service.start: {services: [web, other], wait: started}}
+final: [{service: {name: web, as_declared: true}}]
+"""
+TOKEN = "planted-t0ken-5ecret"
+
+
+@dataclass
+class Tiny:
+    """Its folder: the playbook, the stack and the state."""
+
+    folder: Path
+
+    @property
+    def playbook(self) -> Path:
+        return self.folder / "playbook.yml"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def replica(self) -> Path:
+        return self.state / "tiny" / "replica"
+
+    @property
+    def port(self) -> int:
+        return int((self.replica / ".env").read_text().split("=")[1])
+
+    def build(self) -> Tiny:
+        self.playbook.write_text(PLAYBOOK)
+        (self.folder / "local.yaml").write_text(STACK)
+        (self.replica / "www").mkdir(parents=True)
+        (self.replica / "www" / "index.html").write_text("hello")
+        (self.replica / "secrets").mkdir()
+        (self.replica / "secrets" / "token").write_text(TOKEN)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            (self.replica / ".env").write_text(f"WEB_PORT={probe.getsockname()[1]}\n")
+        return self
+
+    def write(self, text: str) -> Path:
+        self.playbook.write_text(text)
+        return self.playbook
+
+    def recover(
+        self, *words: str, expect: int | None = 0, env: Mapping[str, str] | None = None, shell: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line with this state folder; `shell` is put before it (ulimit …)."""
+        command = [sys.executable, "-m", "recover", *words]
+        if words[0] not in ("lint", "schema", "--version", "--help"):
+            command += ["--state-dir", str(self.state)]
+        if shell:
+            command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
+        environment = {**os.environ, **(env or {})}
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        said = done.stdout + done.stderr
+        assert expect is None or done.returncode == expect, f"{words}: {done.returncode}\n{said}"
+        assert "Traceback" not in said
+        assert TOKEN not in said
+        return done
+
+    def down(self) -> None:
+        from recover.runtimes import RUNTIMES
+
+        services = RUNTIMES["local"]([self.folder / "local.yaml"], self.replica)
+        for name in services.names():
+            services.stop(name)
