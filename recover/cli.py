@@ -58,17 +58,17 @@ def version(version: Annotated[bool, typer.Option("--version", help="Show the ve
 @app.command()
 def lint(playbook: Playbook, e: Set = None, json: Json = False) -> int:
     """Check a playbook without touching anything."""
-    from recover.session import planning
+    from recover.session import loading
 
-    return planning.lint(playbook, _options(locals()))
+    return loading.lint(playbook, _options(locals()))
 
 
 @app.command()
 def schema() -> int:
     """Print the JSON Schema of the playbook format, for editors."""
-    from recover.session import planning
+    from recover.session import loading
 
-    return planning.schema()
+    return loading.schema()
 
 
 @app.command()

@@ -63,7 +63,8 @@ class Seen:
     """What the present world says of one step, asked once and without patience.
 
     `about` is what it determines or asks about, `lacks` the resources its actions would touch, `unmet`
-    the failing checks with what they are about, `error` why it could not be looked at.
+    the failing checks with what they are about, `error` why it could not be looked at, `unless` why
+    the step does not apply.
     """
 
     claims: frozenset[Resource] = frozenset()
@@ -72,6 +73,7 @@ class Seen:
     reasons: tuple[str, ...] = ()
     unmet: tuple[tuple[frozenset[Resource], str], ...] = ()
     error: str = ""
+    unless: str = ""
 
     def wrong(self, superseded: frozenset[Resource] = frozenset()) -> str:
         """What does not hold, beside what other steps determine; or ""."""
@@ -96,6 +98,8 @@ class Look:
         Raises what makes the playbook unusable here.
         """
         step = self.bind(spec, kept)
+        if step.unless:
+            return Seen(unless=step.unless)
         claims: frozenset[Resource] = frozenset()
         about = frozenset().union(*(asked.about for asked in step.checks))
         try:
@@ -136,6 +140,8 @@ def fresh(specs: Sequence[StepSpec], bind: Bind, view: View) -> Plan:
 
 
 def _settled(at: Seen) -> str:
+    if at.unless:
+        return at.unless
     return "what it is for is true already" if at.lacks else "true already"
 
 

@@ -22,7 +22,8 @@ class Patience:
     """How long a question may take, in seconds.
 
     `within`: it must become true in this time (0: ask once). `during`: from then on it must stay
-    true for this long. `every`: the pause between two askings.
+    true for this long. `every`: the longest pause between two askings; the first are shorter, because
+    most things become true soon.
     """
 
     within: float = 10.0
@@ -31,6 +32,7 @@ class Patience:
 
 
 ONCE = Patience(within=0.0)
+FIRST_PAUSE = 0.05  # seconds; doubled each time up to `every`
 
 
 def _nobody(_evidence: Evidence, _waited: float, _limit: float) -> None:
@@ -53,7 +55,7 @@ class Waiter:
         return self._while_true(check, patience, answer) if patience.during else answer
 
     def _until_true(self, check: Check, patience: Patience, first: Evidence) -> Evidence:
-        from tenacity import Retrying, retry_if_result, stop_after_delay, stop_when_event_set, wait_fixed
+        from tenacity import Retrying, retry_if_result, stop_after_delay, stop_when_event_set, wait_exponential
 
         began = time.monotonic()
 
@@ -66,11 +68,12 @@ class Waiter:
             return answers[-1]
 
         answers = [first]
-        pause(patience.every)
+        first_pause = min(FIRST_PAUSE, patience.every)
+        pause(first_pause)
         Retrying(
             retry=retry_if_result(lambda answer: not (answer.passed or answer.hopeless)),
-            stop=stop_after_delay(max(0.0, patience.within - patience.every)) | stop_when_event_set(self.halt),
-            wait=wait_fixed(patience.every),
+            stop=stop_after_delay(max(0.0, patience.within - first_pause)) | stop_when_event_set(self.halt),
+            wait=wait_exponential(multiplier=first_pause, max=patience.every),
             sleep=pause,
             retry_error_callback=lambda _state: None,
         )(again)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from recover.errors import UsageError
 from recover.journal.progress import Progress, fold
 from recover.journal.records import NAME, records
-
-
-def default_state() -> Path:
-    """$XDG_STATE_HOME/recover, else ~/.local/state/recover (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "recover"
 
 
 def folders(state: Path, project: str | None = None) -> list[Path]:

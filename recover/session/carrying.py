@@ -18,9 +18,9 @@ from recover.journal.progress import Progress
 from recover.journal.records import FileJournal, Record
 from recover.live import same_target
 from recover.plan import Plan
-from recover.session.looking import say
 from recover.session.opening import Opened
 from recover.session.options import Options
+from recover.session.saying import say
 from recover.ui.lines import Lines
 
 CRASH_AT = "RECOVER_CRASH_AT"

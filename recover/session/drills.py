@@ -14,10 +14,11 @@ from recover.errors import Unreachable
 from recover.journal.records import NAME, records
 from recover.journal.runs import folders, progress
 from recover.playbook.model import Playbook
-from recover.session.looking import say, say_json
-from recover.session.opening import Opened, load_playbook, opened, project_of, replica_folder
+from recover.session.loading import load_playbook
+from recover.session.opening import Opened, opened, project_of, replica_folder
 from recover.session.options import Options
 from recover.session.running import run
+from recover.session.saying import say, say_json
 from recover.world import RunPlace, ServiceState
 
 BEFORE = "before.json"

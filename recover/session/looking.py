@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,16 +11,7 @@ from recover.journal.records import NAME, Record, records
 from recover.journal.runs import every, find, progress
 from recover.report.text import state, story, summary
 from recover.session.options import Options
-
-
-def say(*lines: str) -> None:
-    """The product of a command goes to stdout."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-
-
-def say_json(value: object) -> None:
-    """The same for machines."""
-    say(json.dumps(value, ensure_ascii=False))
+from recover.session.saying import say, say_json
 
 
 def status(run: str | None, options: Options) -> int:

@@ -9,12 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from recover.checks import CHECK_TYPES
 from recover.errors import PlaybookError, RecoverError, UsageError
 from recover.journal.records import write_private
 from recover.live import Gatekeeper, LiveWorld
 from recover.marked_yaml import did_you_mean
-from recover.playbook.load import load
 from recover.playbook.model import DatabaseTarget, Playbook, StepSpec, Target
 from recover.playbook.scope import Scope, Step
 from recover.postgres.session import Server
@@ -23,7 +21,6 @@ from recover.runtimes import RUNTIMES
 from recover.secrets import Redactor, Secret
 from recover.session.bugs import report_bug
 from recover.session.options import Options
-from recover.steps import STEP_TYPES
 from recover.web import HttpWeb
 from recover.world import Forecast, RunPlace, Services
 
@@ -68,11 +65,6 @@ class Opened:
     @property
     def _passfile(self) -> Path:
         return Path(self.scope.target["folder"]) / "secrets" / "pgpass"
-
-
-def load_playbook(path: Path, options: Options) -> Playbook:
-    """The playbook, valid as far as that can be seen without its target. Raises PlaybookError."""
-    return load(path, options.variables, STEP_TYPES, CHECK_TYPES)
 
 
 def target_of(playbook: Playbook, options: Options) -> Target:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from recover.errors import UsageError
-from recover.journal.runs import default_state
+
+
+def default_state() -> Path:
+    """$XDG_STATE_HOME/recover, else ~/.local/state/recover (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "recover"
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,19 @@
-"""lint, schema, plan: nothing is started, nothing is changed, nothing is written."""
+"""plan: nothing is started, nothing is changed, nothing is written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from recover import plan as plans
-from recover.checks import CHECK_TYPES
 from recover.engine import preview
-from recover.playbook.schema import schema as json_schema
-from recover.session.looking import say, say_json
-from recover.session.opening import load_playbook, opened, project_of
+from recover.session.loading import load_playbook
+from recover.session.opening import opened, project_of
 from recover.session.options import Options
-from recover.steps import STEP_TYPES
+from recover.session.saying import say, say_json
 from recover.ui import plan as shown
 from recover.world import RunPlace
 
 CHANGES_PENDING = 4
-
-
-def lint(path: Path, options: Options) -> int:
-    """Load the playbook. Raises PlaybookError with every mistake that can be seen without a target."""
-    playbook = load_playbook(path, options)
-    steps = sum(len(stage.steps) for stage in playbook.stages)
-    facts = {"v": 1, "name": playbook.name, "stages": len(playbook.stages), "steps": steps, "sha256": playbook.sha256}
-    if options.json:
-        say_json(facts)
-    else:
-        say(f"{path}: good, {len(playbook.stages)} stages, {steps} steps")
-    return 0
-
-
-def schema() -> int:
-    """Print the JSON Schema of the format."""
-    say_json(json_schema(STEP_TYPES, CHECK_TYPES))
-    return 0
 
 
 def plan(path: Path, options: Options, *, detailed: bool) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recover import __version__, plan
 from recover.engine import preview
-from recover.errors import Drifted, Unreachable, UsageError
+from recover.errors import Drifted, Precondition, Unreachable, UsageError
 from recover.events import RunResumed, RunStarted, StepMarked
 from recover.journal.lock import project_lock, who
 from recover.journal.progress import Progress
@@ -22,9 +22,10 @@ from recover.journal.runs import find, progress
 from recover.live import same_target
 from recover.secrets import Redactor
 from recover.session.carrying import Carrying, closing_journal
-from recover.session.looking import say, say_json
-from recover.session.opening import Opened, load_playbook, opened, project_of
+from recover.session.loading import load_playbook
+from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
+from recover.session.saying import say, say_json
 from recover.ui.plan import data as plan_data
 from recover.world import RunPlace
 
@@ -125,9 +126,12 @@ def _plan_text(session: Opened, planned: plan.Plan) -> str:
 
 
 def _source(before: Progress, folder: Path) -> Path:
-    """The playbook as it is now; its copy when it is gone."""
+    """The playbook as it is now. Raises Precondition when it is gone: its relative paths begin where it was."""
     source = Path(before.playbook)
-    return source if source.is_file() else folder / PLAYBOOK
+    if not source.is_file():
+        copy = f"cp {folder / PLAYBOOK} {source}"
+        raise Precondition("the run's playbook is not where it was", where=before.playbook, next=copy)
+    return source
 
 
 def _same_steps(session: Opened, before: Progress, folder: Path, *, accept_edits: bool) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 from recover.errors import UsageError
 from recover.events import StepStarted
 from recover.journal.records import NAME, FileJournal, create
-from recover.journal.runs import default_state, every, find, folders
+from recover.journal.runs import every, find, folders
 from recover.secrets import Redactor
 
 
@@ -43,11 +43,3 @@ def test_no_runs_is_said(tmp_path: Path) -> None:
 
 def test_each_run_comes_with_its_progress(state: Path) -> None:
     assert [p.current for _, p in every(state, "b")] == ["20260102-a"]
-
-
-def test_the_state_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", "/x")
-    assert default_state() == Path("/x/recover")
-    monkeypatch.delenv("XDG_STATE_HOME")
-    monkeypatch.setenv("HOME", "/h")
-    assert default_state() == Path("/h/.local/state/recover")

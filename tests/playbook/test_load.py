@@ -88,7 +88,7 @@ BAD_STEPS = [
         "",
     ),
     (f"- {{id: a, name: A, on_failure: ▸isolate, {CHECK}}}", "on_failure: isolate is for a step with for_each", ""),
-    (f"- {{id: a, name: A, on_failure: ▸ignore, {CHECK}}}", "on_failure expects one of stop, rollback", ""),
+    (f"- {{id: a, name: A, on_failure: ▸ignore, {CHECK}}}", "on_failure expects one of stop, continue", ""),
     (f"- {{id: a, name: A, needs: [▸b], {CHECK}}}\n- {{id: b, name: B, {CHECK}}}", "no step 'b' before this one", ""),
     (f"- {{id: bee, name: A, {CHECK}}}\n- {{id: b, name: B, needs: [▸bea], {CHECK}}}", "no step 'bea'", "'bee'?"),
     (f"- {{id: a, name: A, needs: [▸a], {CHECK}}}", "there is no step 'a' before this one", ""),

@@ -113,6 +113,15 @@ def test_a_one_shot_that_failed_is_not_ready_and_says_its_last_words(made: Repli
     assert state.detail == "it ended with exit code 1; its last words: a | no table"
 
 
+def test_last_words_are_those_of_the_present_incarnation(made: Replica) -> None:
+    made.runtime.start("fails")
+    until(lambda: made.runtime.state("fails").status == "exited")
+    made.env(PORT=1, VALUE="", FAILING="import os; os._exit(9)")
+    made.runtime.start("fails")
+    until(lambda: made.runtime.state("fails").exit_code == 9)
+    assert made.runtime.state("fails", probe=True).detail == "it ended with exit code 9"
+
+
 def test_a_one_shot_that_runs_is_not_ready_yet(made: Replica) -> None:
     made.env(PORT=1, VALUE="", FAILING="import time; time.sleep(600)")
     made.runtime.start("fails")

@@ -192,7 +192,7 @@ def test_recover_killed_right_after_the_order_leaves_one_service_that_the_next_r
     state = made.runtime.state("idle")  # at once: the service is perhaps not even forked
     assert state.running
     assert state.environment["MODE"] == "degraded"
-    assert alive(made) == [record(made).pid]
+    until(lambda: alive(made) == [record(made).pid])  # recorded first, then it becomes the service
     made.runtime.start("idle")
     assert alive(made) == [record(made).pid]
     assert "MODE" not in made.runtime.state("idle").environment
@@ -225,6 +225,20 @@ def test_a_start_in_which_everyone_else_was_killed_is_not_done_twice(
     gate.unlink()
     made.runtime.start("idle")
     assert alive(made) == [record(made).pid]
+
+
+def test_a_service_that_was_killed_before_it_could_begin_has_not_started(made: Replica) -> None:
+    gate = made.project / "log" / "idle.starts"
+    gate.parent.mkdir()
+    os.mkfifo(gate)
+    script = "try:\n    runtime.start('idle')\n"
+    script += "except Exception as error:\n    sys.exit(error.why == 'it was ended before it could begin' and 5)"
+    other = begin_recover(made, script)
+    until(lambda: len(keepers(made)) == 2)
+    [below] = [pid for pid in keepers(made) if parent(pid) in keepers(made)]
+    os.kill(below, signal.SIGKILL)
+    assert other.wait(60) == 5
+    until(lambda: made.runtime.state("idle").status == "missing")
 
 
 def keepers(made: Replica) -> list[int]:

@@ -117,6 +117,16 @@ def test_a_changed_byte_is_refused_with_the_records_number_and_nothing_is_touche
     assert not serving(tiny.port)
 
 
+def test_a_playbook_that_is_gone_is_said_with_the_command_to_put_it_back(tiny: Tiny) -> None:
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": "web:after-act"}, expect=-signal.SIGKILL)
+    tiny.playbook.unlink()
+    refused = tiny.recover("resume", expect=7)
+    command = refused.stderr.rpartition("next: ")[2].split()
+    assert command[0] == "cp"
+    subprocess.run(command, check=True)
+    tiny.recover("resume")
+
+
 def test_a_second_run_is_refused_while_one_runs(tiny: Tiny) -> None:
     text = tiny.playbook.read_text().replace(
         "- stage: Web", "  - {id: wait, name: Wait, check: [{file: {path: /no/such}, within: 60s}]}\n- stage: Web"

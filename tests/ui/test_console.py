@@ -1,0 +1,81 @@
+"""The live view in a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+from tiny import TOKEN, Tiny
+
+SLOW = "  - {id: wait, name: Wait for the file, check: [{file: {path: %s/sign}, within: 60s}]}\n- stage: Web"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Tiny]:
+    made = Tiny(tmp_path).build()
+    yield made
+    made.down()
+
+
+def terminal(tiny: Tiny, **environment: str) -> pexpect.spawn[str]:
+    words = ["-m", "recover", "run", str(tiny.playbook), "--state-dir", str(tiny.state)]
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tiny.folder), "TERM": "xterm", **environment}
+    return pexpect.spawn(sys.executable, words, env=env, encoding="utf-8", dimensions=(24, 200), timeout=30)  # type: ignore[arg-type]
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_a_human_is_asked_and_sees_one_line_per_step(tiny: Tiny) -> None:
+    child = terminal(tiny)
+    child.expect(r"carry out \d steps\?")
+    child.sendline("y")
+    child.expect(pexpect.EOF)
+    shown = plain(child.before or "")
+    assert child.wait() == 0
+    for line in ("✓ web: Start the web service", "✓ full: Leave the degraded mode", "recovered and verified"):
+        assert line in shown
+    assert TOKEN not in shown
+
+
+def test_no_means_nothing_is_done(tiny: Tiny) -> None:
+    child = terminal(tiny)
+    child.expect(r"steps\?")
+    child.sendline("n")
+    child.expect(pexpect.EOF)
+    assert child.wait() == 0
+    assert not (tiny.replica / "run").exists()
+
+
+def test_the_spinner_says_what_it_waits_for_and_ctrl_c_ends_it_at_once(tiny: Tiny) -> None:
+    tiny.write(tiny.playbook.read_text().replace("- stage: Web", SLOW % tiny.folder))
+    child = terminal(tiny)
+    child.expect(r"steps\?")
+    child.sendline("y")
+    child.expect(r"Wait for the file: waiting .* of 1 min 0 s: is \S+/sign there\?")
+    child.sendintr()
+    child.expect("recover resume")
+    child.expect(pexpect.EOF)
+    assert child.wait() == 130
+
+
+def test_colour_is_left_out_where_it_is_not_wanted(tiny: Tiny) -> None:
+    child = terminal(tiny, NO_COLOR="1")
+    child.expect(r"steps\?")
+    child.sendline("y")
+    child.expect(pexpect.EOF)
+    assert not re.search(r"\x1b\[(?:\d+;)*3[1-7]m", child.before or "")
+
+
+def test_a_dumb_terminal_gets_plain_lines(tiny: Tiny) -> None:
+    child = terminal(tiny, TERM="dumb")
+    child.expect(r"steps\?")
+    child.sendline("y")
+    child.expect(pexpect.EOF)
+    assert "\x1b[" not in (child.before or "")
+    assert re.search(r"\d\d:\d\d:\d\dZ web: done", child.before or "")
