@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -14,7 +13,8 @@ from pathlib import Path
 
 ROUNDS = 5
 HEAD = (
-    "recover: 1\nname: many\ntitle: Many steps\ntarget: {services: {runtime: none}}\nstages:\n- stage: All\n  steps:\n"
+    "recover: 1\nname: many\ntitle: Many steps\n"
+    "target: {services: {runtime: local, project: p, files: [local.yaml]}}\nstages:\n- stage: All\n  steps:\n"
 )
 MEASURE = """
 import resource, sys, time
@@ -28,12 +28,14 @@ print(code, time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF
 
 
 def playbook(folder: Path, steps: int) -> Path:
-    """A playbook whose first step makes that many files, and then one check-only step per file."""
+    """A playbook whose first step makes a file, and then so many check-only steps that ask for it.
+
+    The file is not there when the run begins, so no step is found to be true already.
+    """
     made = folder / f"made-{steps}"
-    make = f"mkdir -p {made} && cd {made} && seq 0 {steps - 1} | xargs touch"
-    done = f"done_when: [{{file: {{path: {made}/{steps - 1}}}}}]"
-    first = f"    - {{id: make, name: Make the files, command.run: {{command: [sh, -c, '{make}']}}, {done}}}\n"
-    rest = [f"    - {{id: s{n}, name: Step {n}, check: [{{file: {{path: {made}/{n}}}}}]}}\n" for n in range(steps)]
+    done = f"done_when: [{{file: {{path: {made}}}}}]"
+    first = f"    - {{id: make, name: Make the file, command.run: {{command: [touch, {made}]}}, {done}}}\n"
+    rest = [f"    - {{id: s{n}, name: Step {n}, check: [{{file: {{path: {made}}}}}]}}\n" for n in range(steps)]
     path = folder / f"{steps}.yml"
     path.write_text(HEAD + first + "".join(rest))
     return path
@@ -53,11 +55,15 @@ def bare_loop(folder: Path, steps: int) -> float:
 
 def engine(path: Path, state: Path) -> tuple[float, float]:
     """(seconds, MiB) of a run of the playbook in a process of its own; imports are not counted."""
+    replica = state / "p" / "replica"
+    replica.mkdir(parents=True)
+    (replica / ".env").touch()
     words = [sys.executable, "-c", MEASURE, str(path), str(state)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(words, check=True, capture_output=True, text=True, env=env)
     code, seconds, size = done.stdout.split()[-3:]
     assert code == "0", done.stderr
-    shutil.rmtree(path.with_name(f"made-{path.stem}"))
+    path.with_name(f"made-{path.stem}").unlink()
     return float(seconds), float(size)
 
 
@@ -65,6 +71,7 @@ def main() -> None:
     """Print the ratio (aim <= 3) and the growth of memory from 10 to 1,000 steps (aim <= 20 MB)."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        (folder / "local.yaml").write_text("local: 1\nservices:\n  none: {command: ['true']}\n")
         few, many = playbook(folder, 10), playbook(folder, 1000)
         bare, full, small, large = [], [], [], []
         for n in range(ROUNDS):

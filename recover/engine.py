@@ -41,7 +41,6 @@ from recover.events import (
     ActionStarted,
     CheckAnswered,
     CheckWaiting,
-    Evidence,
     Observer,
     RunEnded,
     StepDone,
@@ -51,6 +50,7 @@ from recover.events import (
     StepSkipped,
     StepStarted,
 )
+from recover.evidence import Evidence
 from recover.journal.progress import Progress
 from recover.plan import Bind, Plan, Planned
 from recover.playbook.model import StepSpec
@@ -269,8 +269,11 @@ class Foreseen:
     actions: tuple[tuple[str, str], ...] = ()
 
 
-def preview(plan: Plan, bind: Bind, forecast: Forecast) -> list[Foreseen]:
-    """What `run` would do with this plan, step by step, without doing it."""
+def preview(plan: Plan, bind: Bind, forecast: Forecast, *, ask: bool = True) -> list[Foreseen]:
+    """What `run` would do with this plan, step by step, without doing it.
+
+    With `ask` the checks of steps that have nothing to do are asked, to tell what is true already.
+    """
     kept: dict[str, list[str]] = {}
     foreseen = []
     for item in plan.items:
@@ -281,11 +284,11 @@ def preview(plan: Plan, bind: Bind, forecast: Forecast) -> list[Foreseen]:
             foreseen.append(Foreseen(spec, item.status, item.because))
             continue
         forecast.step = spec.id
-        foreseen.append(_foresee(spec, bind(spec, kept.get(spec.group or "", [])), forecast))
+        foreseen.append(_foresee(spec, bind(spec, kept.get(spec.group or "", [])), forecast, ask=ask))
     return foreseen
 
 
-def _foresee(spec: StepSpec, step: Step, forecast: Forecast) -> Foreseen:
+def _foresee(spec: StepSpec, step: Step, forecast: Forecast, *, ask: bool) -> Foreseen:
     if step.unless:
         return Foreseen(spec, "not needed", step.unless)
     try:
@@ -298,7 +301,7 @@ def _foresee(spec: StepSpec, step: Step, forecast: Forecast) -> Foreseen:
         action.forecast(forecast)
     if actions:
         return Foreseen(spec, "will", "", tuple((action.describe, action.because) for action in actions))
-    return _foresee_checks(spec, step, forecast)
+    return _foresee_checks(spec, step, forecast) if ask else Foreseen(spec, "already" if step.work else "will check")
 
 
 def _foresee_checks(spec: StepSpec, step: Step, forecast: Forecast) -> Foreseen:

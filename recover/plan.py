@@ -22,7 +22,7 @@ from typing import Literal, Protocol
 
 from recover.checks.wait import ONCE, Waiter
 from recover.errors import Unreachable
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.journal.progress import Progress
 from recover.playbook.model import FINAL, StepSpec
 from recover.playbook.scope import Step
@@ -150,7 +150,7 @@ class _Needs:
 
     def __init__(self, specs: Sequence[StepSpec], seen: Sequence[Seen]) -> None:
         self.specs, self.seen = specs, seen
-        self.later = [frozenset[Resource]().union(*(at.claims for at in seen[n + 1 :])) for n in range(len(seen))]
+        self.later = _claimed_later(seen)
         self.reasons = [""] * len(specs)
 
     def why(self) -> list[str]:
@@ -218,6 +218,14 @@ class _Needs:
 
     def _add(self, n: int, reason: str) -> None:
         self.reasons[n] = self.reasons[n] or reason
+
+
+def _claimed_later(seen: Sequence[Seen]) -> list[frozenset[Resource]]:
+    """Per step what the steps after it determine."""
+    later = [frozenset[Resource]()]
+    for at in reversed(seen[1:]):
+        later.append(later[-1] | at.claims)
+    return later[::-1]
 
 
 def _supported(at: Seen, needed: list[Seen]) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol
 
 from recover.errors import NotYetKnown
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.secrets import Secret
 
 Resource = str
@@ -268,7 +268,6 @@ class World(Protocol):
 # --- the three kinds of thing a playbook is made of ----------------------------------------------
 
 
-@runtime_checkable
 class Action(Protocol):
     """One effect, as plain data: it can say itself, do itself, foretell itself and undo itself."""
 

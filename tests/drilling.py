@@ -9,10 +9,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from recover.checks.service import ServiceIs
+from recover.checks.wait import Patience, Waiter
 from recover.web import HttpWeb
-from recover.world import Reply
+from recover.world import Reply, Services
 
 PLAYBOOK = "playbooks/enum-cascade/playbook.yml"
 ROOT = Path(__file__).parents[1]
@@ -24,6 +27,7 @@ class Drill:
 
     state: Path
     facts: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, int] = field(default_factory=dict)
 
     def recover(
         self, *words: str, env: Mapping[str, str] | None = None, expect: int | None = 0, stdin: int = subprocess.DEVNULL
@@ -82,6 +86,28 @@ class Drill:
         with psycopg.connect(dsn, autocommit=True, **other) as connection:  # type: ignore[arg-type]  # libpq's words
             cursor = connection.execute(text)  # type: ignore[call-overload]  # SQL built by the test
             return cursor.fetchall() if cursor.description else []
+
+    @property
+    def services(self) -> Services:
+        """The replica's processes, beside the command line."""
+        from recover.runtimes import RUNTIMES
+
+        return RUNTIMES["local"]([ROOT / "playbooks/enum-cascade/stack/local.yaml"], self.replica)
+
+    def wait_for_postgres(self) -> None:
+        check = ServiceIs("postgres")
+        view: Any = SimpleNamespace(services=self.services)
+        assert Waiter(view).ask(check, Patience(within=30)).passed
+
+    def copy_database(self, source: str, target: str) -> None:
+        """Replace a database by a copy of another (CREATE DATABASE … TEMPLATE)."""
+        import psycopg
+
+        password = (self.replica / "secrets" / "postgres_password").read_text()
+        dsn = self.facts["dsn"].replace("/aiwfe?", "/postgres?")
+        with psycopg.connect(dsn, autocommit=True, user="postgres", password=password) as connection:
+            connection.execute(f"drop database if exists {target} with (force)")  # type: ignore[call-overload]
+            connection.execute(f"create database {target} template {source} owner app")  # type: ignore[call-overload]
 
     def labels(self) -> dict[str, list[str]]:
         rows = self.sql(

@@ -8,7 +8,8 @@ from typing import Any
 
 from recover.checks.wait import ONCE, Patience
 from recover.errors import StepError, Unreachable
-from recover.events import Event, Evidence
+from recover.events import Event
+from recover.evidence import Evidence
 from recover.journal.progress import Progress
 from recover.journal.records import Record, seal
 
@@ -191,7 +192,8 @@ class Kept:
         self(RunStarted("r", "p", "t", {spec.id: "hash" for spec in specs}, "eva", "h", "0"))
 
     def __call__(self, event: Event) -> None:
-        from recover.events import CheckWaiting, utc_now
+        from recover.events import CheckWaiting
+        from recover.evidence import utc_now
         from recover.journal.records import _plain
 
         self.events.append(event)

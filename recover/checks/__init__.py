@@ -1,19 +1,15 @@
 """The table of checks: a new one is a file beside this and a line here."""
 
-from recover.checks.enum import EnumLabels
-from recover.checks.file import FileIs
-from recover.checks.http import HttpAnswers
-from recover.checks.login import LoginWorks
-from recover.checks.logs import LogsAre
-from recover.checks.service import ServiceIs
-from recover.checks.sql import SqlAnswers
+from recover.table import Table
 
-CHECK_TYPES: dict[str, type] = {
-    "service": ServiceIs,
-    "sql": SqlAnswers,
-    "enum": EnumLabels,
-    "http": HttpAnswers,
-    "login": LoginWorks,
-    "logs": LogsAre,
-    "file": FileIs,
-}
+CHECK_TYPES = Table(
+    {
+        "service": "recover.checks.service:ServiceIs",
+        "sql": "recover.checks.sql:SqlAnswers",
+        "enum": "recover.checks.enum:EnumLabels",
+        "http": "recover.checks.http:HttpAnswers",
+        "login": "recover.checks.login:LoginWorks",
+        "logs": "recover.checks.logs:LogsAre",
+        "file": "recover.checks.file:FileIs",
+    }
+)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from recover.errors import RecoverError
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.postgres.drift import Drift
 from recover.postgres.enums import look
 from recover.world import Resource, View

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.world import Resource, View
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from recover.errors import Unreachable
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.world import Reply, Resource, Seconds, Text, View
 
 

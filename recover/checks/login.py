@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from recover.checks.http import Expect
 from recover.errors import Unreachable
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.world import Reply, Resource, Seconds, Text, View
 
 

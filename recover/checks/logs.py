@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from recover.errors import PlaybookError, RecoverError
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.world import Resource, View
 
 SHOWN = 300  # characters of the first matching line in the answer

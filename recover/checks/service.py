@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recover.errors import RecoverError
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.secrets import MASK
 from recover.world import Resource, ServiceState, View
 

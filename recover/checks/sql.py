@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from recover.errors import RecoverError
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.postgres.statements import one_line
 from recover.world import Resource, Statement, View
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.world import Check, View
 
 Told = Callable[[Evidence, float, float], None]

@@ -1,20 +1,16 @@
 """The table of step types: a new one is a file beside this and a line here."""
 
-from recover.steps.backup import BackUpDatabase
-from recover.steps.command import RunCommand
-from recover.steps.confirm import Confirm
-from recover.steps.enum import RepairEnum
-from recover.steps.http import CallHttp
-from recover.steps.service import StartService, StopService
-from recover.steps.sql import RunSql
+from recover.table import Table
 
-STEP_TYPES: dict[str, type] = {
-    "service.start": StartService,
-    "service.stop": StopService,
-    "enum.repair": RepairEnum,
-    "database.backup": BackUpDatabase,
-    "sql.run": RunSql,
-    "command.run": RunCommand,
-    "http.call": CallHttp,
-    "confirm": Confirm,
-}
+STEP_TYPES = Table(
+    {
+        "service.start": "recover.steps.service:StartService",
+        "service.stop": "recover.steps.service:StopService",
+        "enum.repair": "recover.steps.enum:RepairEnum",
+        "database.backup": "recover.steps.backup:BackUpDatabase",
+        "sql.run": "recover.steps.sql:RunSql",
+        "command.run": "recover.steps.command:RunCommand",
+        "http.call": "recover.steps.http:CallHttp",
+        "confirm": "recover.steps.confirm:Confirm",
+    }
+)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recover.events import utc_now
+from recover.evidence import utc_now
 from recover.world import Action, Check, Forecast, Resource, View, World
 
 

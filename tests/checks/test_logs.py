@@ -8,7 +8,7 @@ from fakes import FakeServices
 
 from recover.checks.logs import LogsAre
 from recover.errors import PlaybookError
-from recover.events import Evidence
+from recover.evidence import Evidence
 
 CAUSE = "'admin' is not among the defined enum values"
 

@@ -8,7 +8,7 @@ from fakes import FakeServices
 
 from recover.checks.service import ServiceIs, looks_secret
 from recover.errors import Unreachable
-from recover.events import Evidence
+from recover.evidence import Evidence
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recover.checks.wait import ONCE, Patience, Waiter
-from recover.events import Evidence
+from recover.evidence import Evidence
 
 VIEW: Any = None  # the checks here look at nothing
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,41 @@ def test_one_run_killed_at_every_point_of_every_step_ends_as_if_nothing_had_happ
     assert set(changes.values()) == {1}, changes
 
 
+@pytest.fixture(scope="module")
+def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
+    """One broken replica for all points; each test begins with its database as it was when it broke."""
+    made = Drill(tmp_path_factory.mktemp("matrix") / "state")
+    try:
+        made.up()
+        made.recover("drill", "break", "enum-cascade", "--down")
+        made.services.start("postgres")
+        made.wait_for_postgres()
+        made.before = made.census()
+        made.copy_database("aiwfe", "as_broken")
+        made.services.stop("postgres")
+        yield made
+    finally:
+        made.recover("drill", "down", "enum-cascade", expect=None)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_once_at_any_point_the_resumed_run_ends_in_the_same_state(replica: Drill, step: str, point: str) -> None:
+    """`make crash-matrix`: half an hour. The test above passes the same points, one run for all of them."""
+    for service in reversed(replica.services.names()):
+        replica.services.stop(service)
+    replica.services.start("postgres")
+    replica.wait_for_postgres()
+    replica.copy_database("as_broken", "aiwfe")
+    replica.services.stop("postgres")
+    for folder in replica.state.glob(f"*/*/{NAME}"):
+        shutil.rmtree(folder.parent)
+    crash(replica, step, point, "run", PLAYBOOK)
+    replica.recover("resume")
+    assert_recovered(replica, replica.before)
+
+
 @pytest.mark.parametrize(
     ("name", "sql", "step"),
     [
@@ -93,7 +130,7 @@ def test_what_changes_between_crash_and_resume_is_noticed(drill: Drill, name: st
     if sql:
         drill.sql(sql)
     else:
-        stop_postgres(drill)
+        drill.services.stop("postgres")
     done = drill.recover("resume")
     assert f"{step}: done, no longer true" in done.stderr
     assert_recovered(drill, before)
@@ -115,9 +152,3 @@ def test_an_edited_playbook_is_refused_until_accepted_or_reverted(drill: Drill, 
     playbook.write_text("# a comment changes nothing\n" + text)
     drill.recover("resume")
     assert drill.login().status == 200
-
-
-def stop_postgres(drill: Drill) -> None:
-    from recover.runtimes import RUNTIMES
-
-    RUNTIMES["local"]([ROOT / "playbooks/enum-cascade/stack/local.yaml"], drill.replica).stop("postgres")

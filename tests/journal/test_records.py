@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from recover.errors import JournalDamaged, JournalError, Locked
-from recover.events import ActionStarted, CheckAnswered, CheckWaiting, Evidence, StepDone, StepStarted
+from recover.events import ActionStarted, CheckAnswered, CheckWaiting, StepDone, StepStarted
+from recover.evidence import Evidence
 from recover.journal.records import NAME, FileJournal, create, mend, records
 from recover.secrets import Redactor, Secret
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from recover.errors import PlaybookError
-from recover.events import Evidence
+from recover.evidence import Evidence
 from recover.world import Action, Check, Resource, Seconds, Statement, Text, View
 
 

@@ -10,7 +10,6 @@ from recover.events import (
     CheckAnswered,
     CheckWaiting,
     Event,
-    Evidence,
     RunEnded,
     RunStarted,
     StepDone,
@@ -20,6 +19,7 @@ from recover.events import (
     StepSkipped,
     StepStarted,
 )
+from recover.evidence import Evidence
 from recover.secrets import Redactor, Secret
 from recover.ui import plain
 from recover.ui.plain import Plain

@@ -1,0 +1,27 @@
+"""One question asked of the world, and its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """The current instant, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One question asked of the world and its answer.
+
+    `hopeless`: asking again cannot help (the process has ended). `seen_at` is UTC. `attachment` is
+    longer material (a response body, a log excerpt) that the journal stores beside the run, redacted.
+    """
+
+    question: str
+    answer: str
+    passed: bool
+    hopeless: bool = False
+    seen_at: datetime = field(default_factory=utc_now)
+    attachment: str | None = None
