@@ -16,10 +16,10 @@ from recover.drill.scenario import Scenario
 from recover.errors import StepError, Unreachable
 from recover.journal.records import write_private
 from recover.steps.service import StartService, StopService
-from recover.world import View, Work, World
+from recover.world import Seconds, View, Work, World
 
 Tell = Callable[[str], None]
-READY = 60.0  # seconds a service of a replica may take to answer
+READY = Seconds(60)  # what a service of a replica may take to answer
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def start_all(world: World, view: View, tell: Tell) -> None:
 
 def start(world: World, view: View, services: tuple[str, ...]) -> None:
     """Start (or restart with changed variables) these services and wait until they are ready."""
-    work = StartService(services=services)
+    work = StartService(services=services, within=READY)
     carry_out(work, world, view)
     waiter = Waiter(view)
     for check, within in work.proofs():
-        evidence = waiter.ask(check, Patience(within=max(within, READY), every=0.1))
+        evidence = waiter.ask(check, Patience(within=within, every=0.1))
         if not evidence.passed:
             raise StepError(f"{evidence.question} no", why=evidence.answer, next="recover drill down, then drill up")
 

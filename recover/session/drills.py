@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from recover.drill.replica import Replica, break_it, start_all, stop_all
 from recover.drill.scenario import Scenario, find, incidents
-from recover.drill.score import Census, Score, compare, count, outage
+from recover.drill.score import Census, Score, count, outage
 from recover.errors import Unreachable
-from recover.journal.records import NAME, records
+from recover.journal.records import NAME, records, write_private
 from recover.journal.runs import folders, progress
 from recover.playbook.model import Playbook
 from recover.session.loading import load_playbook
@@ -90,7 +91,7 @@ def drill_run(name: str, options: Options, *, keep: bool) -> int:
         drill_break(name, options, down=True)
         code = run(drill.playbook.source, replace(drill.options, yes=True, ask=False))
         score = _score(drill, code)
-        say_json(score.__dict__) if options.json else say("", score.text())
+        say_json(score.data()) if options.json else say("", score.text())
     finally:
         if not keep:
             drill_down(name, options)
@@ -145,29 +146,26 @@ def _count(session: Opened) -> Census:
 
 def _score(drill: Drill, code: int) -> Score:
     folder = folders(drill.options.state, drill.project)[-1]
-    before = Census.load(drill.replica.folder / BEFORE)
-    after, lost, moved = None, before.rows, 0
+    after = Census()
     try:
         with drill.session() as session:
             after = _count(session)
-        lost, moved = compare(before, after)
     except Unreachable as error:
         _tell(f"the rows cannot be counted: {error.what}: {error.why}")
-    objectives = drill.playbook.objectives
-    return Score(
+    score = Score(
         scenario=drill.name,
         run=folder.name,
         folder=str(folder),
         exit_code=code,
         rto=outage(drill.replica.broken_at(), list(records(folder / NAME)), drill.scenario.restored),
-        rto_objective=objectives.rto,
-        rows_before=before.rows,
-        rows_after=after.rows if after else 0,
-        lost=lost,
-        rpo_objective=objectives.rpo,
-        moved=moved,
+        rto_objective=drill.playbook.objectives.rto,
+        rpo_objective=drill.playbook.objectives.rpo,
+        before=Census.load(drill.replica.folder / BEFORE),
+        after=after,
         isolated=tuple(progress(folder).isolated),
     )
+    write_private(folder / "score.json", json.dumps(score.data(), indent=1))
+    return score
 
 
 def _word(state: ServiceState) -> str:

@@ -69,6 +69,22 @@ def test_a_broken_middleware_is_left_off_and_named(drill: Drill) -> None:
     assert "middleware[csrf]: LEFT OFF" in done.stderr
 
 
+def test_replicas_stand_side_by_side(drill: Drill) -> None:
+    second = ("--project", "second")
+    drill.recover("drill", "up", "enum-cascade", *second)
+    try:
+        drill.recover("drill", "break", "enum-cascade", *second)
+        facts = json.loads(drill.recover("drill", "status", "enum-cascade", "--json", *second).stdout)
+        assert facts["api"] != drill.facts["api"]
+        assert drill.login().status == 200
+        plan = drill.recover("plan", PLAYBOOK, "--detailed-exitcode", *second, expect=4)
+        assert "(second)" in plan.stdout
+        assert "nothing to do" in drill.recover("run", PLAYBOOK).stdout
+    finally:
+        drill.recover("drill", "down", "enum-cascade", *second)
+    assert drill.login().status == 200
+
+
 def test_one_command_breaks_recovers_scores_and_cleans_up(tmp_path: Path) -> None:
     drill = Drill(tmp_path / "state")
     done = drill.recover("drill", "run", "enum-cascade")

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fakes import FakeServices
+
+from recover.drill.replica import Replica, break_it, start_all, stop_all
+from recover.drill.scenario import BreakSpec, Fault, ReplicaSpec, Scenario
+from recover.errors import StepError, Unreachable
+
+SCENARIO = Scenario(
+    "1",
+    "t",
+    Path("p.yml"),
+    "local",
+    "login",
+    ReplicaSpec(("pg", "app"), ("A_PORT", "B_PORT"), {"RELEASE": "before"}),
+    BreakSpec({"RELEASE": "after"}, ("api",)),
+    {"slow": Fault("SLOW", "be slow", ("very",))},
+)
+
+
+def world(**more: Any) -> Any:
+    return SimpleNamespace(services=FakeServices({"db": {}, "api": {}}, **more))
+
+
+def test_a_replica_gets_private_random_secrets_and_different_ports(tmp_path: Path) -> None:
+    replica = Replica(tmp_path / "replica")
+    replica.prepare(SCENARIO)
+    secrets = [(replica.folder / "secrets" / name).read_text() for name in ("pg", "app")]
+    assert len(set(secrets)) == 2
+    assert all(len(secret) >= 32 for secret in secrets)
+    assert {p.stat().st_mode & 0o777 for p in (replica.folder / "secrets").iterdir()} == {0o600}
+    env = replica.env()
+    assert env["RELEASE"] == "before"
+    assert env["A_PORT"] != env["B_PORT"]
+
+
+def test_preparing_again_keeps_what_is_there(tmp_path: Path) -> None:
+    replica = Replica(tmp_path)
+    replica.prepare(SCENARIO)
+    before = replica.env(), (tmp_path / "secrets" / "pg").read_text()
+    replica.prepare(SCENARIO)
+    assert (replica.env(), (tmp_path / "secrets" / "pg").read_text()) == before
+
+
+def test_one_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable) as caught:
+        Replica(tmp_path).require("enum-cascade")
+    assert caught.value.next == "recover drill up enum-cascade"
+
+
+def test_breaking_changes_variables_restarts_and_starts_the_clock(tmp_path: Path) -> None:
+    replica, here, told = Replica(tmp_path), world(), list[str]()
+    replica.prepare(SCENARIO)
+    start_all(here, here, told.append)
+    assert told == ["start db", "start api"]
+    former = here.services.state("api").instance
+    break_it(replica, SCENARIO, {"slow": "very"}, here, here, told.append)
+    assert (replica.env()["RELEASE"], replica.env()["SLOW"]) == ("after", "very")
+    assert here.services.state("api").running
+    assert here.services.state("api").instance != former
+    assert replica.broken_at() is not None
+
+
+def test_stopping_stops_everything(tmp_path: Path) -> None:
+    here = world()
+    start_all(here, here, lambda _line: None)
+    stop_all(here, here, lambda _line: None)
+    assert not any(here.services.state(name).running for name in here.services.names())
+
+
+def test_a_service_that_does_not_become_ready_stops_the_building(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recover.drill.replica.READY", 0.2)
+    here = world(unready={"db": "out of shared memory"})
+    with pytest.raises(StepError) as caught:
+        start_all(here, here, lambda _line: None)
+    assert "out of shared memory" in caught.value.why

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from worlds import Spec
+
+from recover.engine import Foreseen
+from recover.ui.plan import data, text
+
+SPEC: Any = Spec("enums", stage="Data", warn="registration will fail")
+SQL = "BEGIN;\nALTER TYPE a RENAME VALUE 'x' TO 'X';\nCOMMIT;"
+STEPS = [
+    Foreseen(replace(SPEC, id="freeze", stage="Alone", warn=""), "not needed", "true already"),
+    Foreseen(SPEC, "will", "", ((SQL, "other spellings"), ("dump it", "before"))),
+    Foreseen(replace(SPEC, id="login", warn=""), "at run time", "decided at run time, because step enums changes main"),
+]
+
+
+def test_each_step_has_its_status_its_exact_sql_its_reasons_and_its_warning() -> None:
+    assert text("a title", STEPS) == [
+        "a title",
+        "",
+        "Alone",
+        "  not needed  freeze  Step freeze",
+        "      true already",
+        "",
+        "Data",
+        "  will        enums   Step enums",
+        "      BEGIN;",
+        "      ALTER TYPE a RENAME VALUE 'x' TO 'X';",
+        "      COMMIT;",
+        "        (other spellings)",
+        "      dump it   (before)",
+        "      mind: registration will fail",
+        "  at run time login   Step login",
+        "      decided at run time, because step enums changes main",
+        "",
+        "3 steps: 1 not needed, 1 will, 1 at run time",
+    ]
+
+
+def test_the_same_is_there_for_machines() -> None:
+    [_, enums, _] = data(STEPS)
+    assert enums["status"] == "will"
+    assert enums["actions"][0] == {"describe": SQL, "because": "other spellings"}  # type: ignore[index]
+    assert enums["warn"] == "registration will fail"
