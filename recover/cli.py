@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from recover.errors import RecoverError, UsageError
+from recover.errors import RecoverError, SystemRefused, UsageError
 
 if TYPE_CHECKING:
     from recover.session.options import Options
@@ -236,6 +236,8 @@ def main() -> int:  # noqa: PLR0911 - one return per kind of ending
         return _complain(_stopped())
     except BrokenPipeError:
         return _closed_pipe()
+    except OSError as error:
+        return _complain(SystemRefused.of(error))
     except Exception as error:
         from recover.session.bugs import report_bug
 

@@ -55,6 +55,15 @@ class InDoubt(RecoverError):
     exit_code = 6
 
 
+class SystemRefused(StepError):
+    """The operating system refused a file or folder (no space, no permission): its words, not a bug."""
+
+    @classmethod
+    def of(cls, error: OSError) -> SystemRefused:
+        """The error for what the system said."""
+        return cls("the operating system refuses", where=str(error.filename or ""), why=error.strerror or str(error))
+
+
 class Precondition(RecoverError):
     """Something has to be there before the run may touch anything, and is not."""
 

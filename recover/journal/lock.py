@@ -35,12 +35,10 @@ def project_lock(state: Path, project: str, run: str) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise JournalError(
-            "the state folder cannot be used", where=str(folder), why=error.strerror or str(error), next="--state-dir"
-        ) from None
+        raise _unusable(folder, error) from None
     try:
         _take(handle, folder)
-        _sign(handle, run)
+        _sign(handle, run, folder)
         yield
         os.ftruncate(handle, 0)
     finally:
@@ -71,11 +69,19 @@ def _take(handle: int, folder: Path) -> None:
         ) from None
 
 
-def _sign(handle: int, run: str) -> None:
+def _unusable(folder: Path, error: OSError) -> JournalError:
+    what = "the state folder cannot be written, so nothing more is done"
+    return JournalError(what, where=str(folder), why=error.strerror or str(error), next="make space, or --state-dir")
+
+
+def _sign(handle: int, run: str, folder: Path) -> None:
     person, host = who()
     card = {"by": person, "host": host, "pid": os.getpid(), "run": run, "since": datetime.now(UTC).isoformat()}
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(card).encode(), 0)
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(card).encode(), 0)
+    except OSError as error:
+        raise _unusable(folder, error) from None
 
 
 def _holder(handle: int) -> dict[str, Any]:

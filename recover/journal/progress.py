@@ -54,7 +54,7 @@ class Progress:
     @property
     def resumable(self) -> bool:
         """Is there anything left that a resume could do?"""
-        return self.ended is None or self.ended["exit_code"] not in (0, 3)
+        return bool(self.run) and (self.ended is None or self.ended["exit_code"] not in (0, 3))
 
     def add(self, record: Record) -> None:
         """Take one record in. Unknown events (of a newer version) are passed over."""

@@ -162,14 +162,18 @@ def mend(path: Path) -> Record | None:
 
 
 def write_private(path: Path, content: str | bytes) -> None:
-    """Write a 0600 file whole and durable, or not at all."""
+    """Write a 0600 file whole and durable, or not at all. Raises JournalError."""
     data = content.encode() if isinstance(content, str) else content
     partial = path.with_name(path.name + ".partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
 
 
 def sync_folder(path: Path) -> None:
@@ -218,7 +222,7 @@ def _plain(value: object) -> object:
 
 def _unwritable(path: Path, error: OSError) -> JournalError:
     return JournalError(
-        "the journal cannot be written, so nothing more is done",
+        f"{path.name} cannot be written, so nothing more is done",
         where=str(path),
         why=error.strerror or str(error),
         next="make space or fix the permissions, then: recover resume",

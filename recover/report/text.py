@@ -36,6 +36,8 @@ def summary(progress: Progress, *, alive: bool) -> list[str]:
 
 def state(progress: Progress, *, alive: bool) -> str:
     """The run's state in a few words."""
+    if not progress.run:
+        return "never began: nothing was done"
     if alive:
         return f"running, at step {progress.current or 'none yet'}"
     if progress.ended:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from recover.errors import PlaybookError, RecoverError, UsageError
+from recover.errors import PlaybookError, RecoverError, SystemRefused, UsageError
 from recover.journal.records import write_private
 from recover.live import Gatekeeper, LiveWorld
 from recover.marked_yaml import did_you_mean
@@ -183,7 +183,9 @@ def _masking(redactor: Redactor) -> Iterator[None]:
         for part in ("what", "where", "why", "next"):
             setattr(error, part, redactor.text(getattr(error, part)))
         raise
-    except (KeyboardInterrupt, SystemExit, BrokenPipeError):
+    except BrokenPipeError:
         raise
+    except OSError as error:
+        raise SystemRefused.of(error) from None
     except Exception as error:
         raise report_bug(error, redactor) from None

@@ -54,6 +54,8 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
     """Go on with a run: probe what is done, do what is not; the exit code."""
     folder = find(options.state, name, options.project)
     before = progress(folder)
+    if not before.run:
+        raise Precondition(f"run {folder.name} never began: nothing was done", next="recover run PLAYBOOK")
     if not before.resumable:
         say(f"run {before.run} has ended: {before.ended and before.ended['outcome']}; there is nothing to resume")
         return 0

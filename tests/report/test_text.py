@@ -44,14 +44,14 @@ def test_an_event_of_a_newer_version_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("progress", "alive", "words"),
     [
-        (Progress(current="api"), True, "running, at step api"),
-        (Progress(ended={"outcome": "recovered", "exit_code": 0}), False, "recovered (exit 0)"),
+        (Progress("r", current="api"), True, "running, at step api"),
+        (Progress("r", ended={"outcome": "recovered", "exit_code": 0}), False, "recovered (exit 0)"),
         (
-            Progress(in_flight="api", pending={"describe": "start api"}),
+            Progress("r", in_flight="api", pending={"describe": "start api"}),
             False,
             "killed in the middle of step api: start api",
         ),
-        (Progress(current="login"), False, "killed at step login"),
+        (Progress("r", current="login"), False, "killed at step login"),
     ],
 )
 def test_the_state_is_said_in_a_few_words(progress: Progress, alive: bool, words: str) -> None:

@@ -153,11 +153,25 @@ def test_a_second_run_is_refused_while_one_runs(tiny: Tiny) -> None:
 def test_a_full_disk_stops_the_run_before_the_act(tiny: Tiny) -> None:
     """A file size limit makes the journal's write fail as a full disk does; its unit is 512 bytes."""
     failed = tiny.recover("run", str(tiny.playbook), expect=1, shell="ulimit -f 8")
-    assert "the journal cannot be written, so nothing more is done" in failed.stderr
+    assert "cannot be written, so nothing more is done" in failed.stderr
     assert "because:" in failed.stderr
     kept = list(records(folders(tiny)[0] / NAME))
     assert kept
     tiny.recover("resume")
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2, 3])
+def test_a_disk_that_is_full_from_the_start_is_no_bug_and_a_run_that_never_began_is_said(
+    tiny: Tiny, blocks: int
+) -> None:
+    failed = tiny.recover("run", str(tiny.playbook), expect=1, shell=f"ulimit -f {blocks}")
+    assert "cannot be written, so nothing more is done" in failed.stderr
+    assert not serving(tiny.port)
+    for folder in folders(tiny):
+        if not list(records(folder / NAME)):
+            assert "never began" in tiny.recover("status").stdout
+            assert "never began" in tiny.recover("resume", expect=7).stderr
+    tiny.recover("run", str(tiny.playbook))
 
 
 def test_a_taken_port_is_named_with_who_holds_it(tiny: Tiny) -> None:
