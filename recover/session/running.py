@@ -42,6 +42,7 @@ def run(path: Path, options: Options) -> int:
         if planned.nothing_to_do:
             return _nothing(session, options)
         if not _wanted(session, planned, options):
+            say("nothing was done")
             return 0
         folder = create(options.state, project, run_id)
         write_private(folder / PLAYBOOK, playbook.text)

@@ -100,7 +100,8 @@ class Live:
                 self._spin(f"{self._name}: waiting {waited}: {event.evidence.question} {event.evidence.answer}")
 
     def _spin(self, text: str) -> None:
-        self._spinner.update(text=self._text(text, ""))
+        """One line, whatever line breaks the other system's words have."""
+        self._spinner.update(text=self._text(" ".join(text.split()), ""))
         self._live.update(self._spinner)
 
     def _named(self, step: str) -> str:
