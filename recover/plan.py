@@ -16,7 +16,7 @@ is to do again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -130,7 +130,7 @@ class Look:
 def fresh(specs: Sequence[StepSpec], bind: Bind, view: View) -> Plan:
     """The plan of a new run. Raises Precondition when the world rules the playbook out."""
     look, every = Look(view, bind), {spec.id: "done" for spec in specs}
-    seen = [look.at(spec, kept_until(spec, specs, every)) for spec in specs]
+    seen = [look.at(spec, kept_until(n, specs, every)) for n, spec in enumerate(specs)]
     why = _Needs(specs, seen).why()
     items = (
         Planned(spec, "to do", reason) if reason else Planned(spec, "not needed", _settled(at))
@@ -184,13 +184,15 @@ class _Needs:
 
     def _relied_on(self, n: int) -> str:
         """Does a needed step rest on this one, and it does not hold?"""
+        wrong = self.seen[n].wrong()
+        if not (wrong or self.specs[n].supports):
+            return ""
         resting = [m for m in range(n + 1, len(self.specs)) if self.reasons[m] and self._rests_on(m, n)]
         if not resting:
             return ""
         if self.specs[n].supports:
             return _supported(self.seen[n], [self.seen[m] for m in resting])
-        wrong = self.seen[n].wrong()
-        return f"{wrong}, and step {self.specs[resting[0]].id} needs it" if wrong else ""
+        return f"{wrong}, and step {self.specs[resting[0]].id} needs it"
 
     def _rests_on(self, m: int, n: int) -> bool:
         """The final checks ask for the outcome; they rest on no step in particular."""
@@ -241,9 +243,10 @@ def _supported(at: Seen, needed: list[Seen]) -> str:
 def resumed(specs: Sequence[StepSpec], progress: Progress, bind: Bind, view: View) -> Plan:
     """The plan of a run that goes on: what is done is probed again."""
     look = Look(view, bind)
+    later = _touched_later(specs, progress, look)
     items: list[Planned] = []
     for n, spec in enumerate(specs):
-        planned = _again(n, spec, specs, progress, look)
+        planned = _again(spec, kept_until(n, specs, progress.done), later[n], progress, look)
         items.append(planned)
         if planned.status == "no longer true":
             rest = f"step {spec.id} is to be done again first"
@@ -251,7 +254,7 @@ def resumed(specs: Sequence[StepSpec], progress: Progress, bind: Bind, view: Vie
     return Plan(tuple(items))
 
 
-def _again(n: int, spec: StepSpec, specs: Sequence[StepSpec], progress: Progress, look: Look) -> Planned:
+def _again(spec: StepSpec, kept: Sequence[str], later: frozenset[Resource], progress: Progress, look: Look) -> Planned:
     if spec.id in progress.isolated:
         return Planned(spec, "isolated", progress.isolated[spec.id])
     if spec.id in progress.skipped:
@@ -261,25 +264,27 @@ def _again(n: int, spec: StepSpec, specs: Sequence[StepSpec], progress: Progress
         return Planned(spec, "to do", "it was begun and its end is not recorded" if doubt else "not done yet")
     if spec.supports:
         return Planned(spec, "done")
-    later = _touched_later(specs[n + 1 :], progress, look)
-    wrong = look.at(spec, kept_until(spec, specs, progress.done), later).wrong(later)
+    wrong = look.at(spec, kept, later).wrong(later)
     return Planned(spec, "no longer true", wrong) if wrong else Planned(spec, "done")
 
 
-def _touched_later(rest: Sequence[StepSpec], progress: Progress, look: Look) -> frozenset[Resource]:
-    """What later finished steps determine and the step in flight may have changed."""
-    touched: set[Resource] = set()
-    for spec in rest:
+def _touched_later(specs: Sequence[StepSpec], progress: Progress, look: Look) -> list[frozenset[Resource]]:
+    """Per step what later finished steps determine, and what a later step in flight may have changed."""
+    later: list[frozenset[Resource]] = []
+    touched: frozenset[Resource] = frozenset()
+    for n in reversed(range(len(specs))):
+        later.append(touched)
+        spec = specs[n]
         touched |= progress.touched.get(spec.id, set())
-        if spec.id in progress.done:
-            work = look.bind(spec, kept_until(spec, rest, progress.done)).work
-            touched |= work.claims(look.view) if work else set()
-    return frozenset(touched)
+        if spec.id in progress.done and (work := look.bind(spec, kept_until(n, specs, progress.done)).work):
+            touched |= work.claims(look.view)
+    return later[::-1]
 
 
-def kept_until(spec: StepSpec, specs: Sequence[StepSpec], done: dict[str, str]) -> list[str]:
+def kept_until(n: int, specs: Sequence[StepSpec], done: Mapping[str, str]) -> list[str]:
     """What `${kept}` stands for at a step of a for_each: the items that passed before it, and its own."""
+    spec = specs[n]
     if not spec.group:
         return []
-    before = specs[: specs.index(spec)]
-    return [s.item for s in before if s.group == spec.group and s.id in done and s.item] + [spec.item or ""]
+    before = [s.item for s in specs[:n] if s.group == spec.group and s.id in done and s.item]
+    return [*before, spec.item or ""]
