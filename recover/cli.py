@@ -6,8 +6,12 @@ Start-up counts at 3 a.m.: `session` is imported by the command that runs, and i
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -224,7 +228,9 @@ def drill_down(scenario: Scenario, project: Project = None, state_dir: State = N
 def main() -> int:  # noqa: PLR0911 - one return per kind of ending
     """Run the command line; its exit code. The only place that catches; never shows a traceback."""
     try:
-        return int(app(standalone_mode=False) or 0)
+        with _noting_ctrl_c() as pressed:
+            code = int(app(standalone_mode=False) or 0)
+        return _complain(_stopped()) if pressed else code
     except TyperException as error:  # bad usage, in typer's words
         error.show()  # type: ignore[attr-defined]  # each kind that reaches us has it
         return UsageError.exit_code
@@ -232,8 +238,6 @@ def main() -> int:  # noqa: PLR0911 - one return per kind of ending
         return done.exit_code
     except RecoverError as error:
         return _complain(error)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain(_stopped())
     except BrokenPipeError:
         return _closed_pipe()
     except OSError as error:
@@ -242,6 +246,22 @@ def main() -> int:  # noqa: PLR0911 - one return per kind of ending
         from recover.session.bugs import report_bug
 
         return _complain(report_bug(error))
+
+
+@contextmanager
+def _noting_ctrl_c() -> Iterator[list[int]]:
+    """Remember a KeyboardInterrupt: typer makes a plain exit of it, and the user would be told nothing."""
+    pressed: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _options(values: dict[str, Any]) -> Options:

@@ -192,7 +192,8 @@ class Engine:
                 f"step {spec.id} was begun and whether it happened cannot be seen",
                 where=spec.where,
                 why="its done_when is not true, and it is not declared repeatable",
-                next=f"look yourself, then: recover mark RUN {spec.id} done|retry --because …",
+                next=f"look yourself, then: recover mark {self.progress.run} {spec.id} done --because 'what you saw' "
+                "(or retry in place of done)",
             )
         return actions
 

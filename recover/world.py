@@ -349,7 +349,8 @@ class Forecast:
     @property
     def web(self) -> SeeWeb:
         """The real web, until a step would change anything that could answer."""
-        self.require_settled(*self.causes)
+        if self.causes:
+            raise NotYetKnown(f"step {next(iter(self.causes.values()))} changes the stack")
         return self.real.web
 
     def database(self, name: str) -> SeeDatabase:

@@ -33,13 +33,14 @@ class Replica:
         """Was it built?"""
         return (self.folder / ".env").is_file()
 
-    def require(self, scenario: str) -> None:
-        """Raises Unreachable when it was not built."""
+    def require(self, up: str) -> None:
+        """Raises Unreachable when it was not built; `up` is the command that builds it."""
         if not self.exists:
-            raise Unreachable("there is no replica", where=str(self.folder), next=f"recover drill up {scenario}")
+            raise Unreachable("there is no replica", where=str(self.folder), next=up)
 
     def prepare(self, scenario: Scenario) -> None:
         """Make folder, secrets and free ports; what is there already stays."""
+        self.sweep()
         (self.folder / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in scenario.replica.secrets:
             path = self.folder / "secrets" / name
@@ -67,8 +68,22 @@ class Replica:
         return datetime.fromisoformat(path.read_text()) if path.is_file() else None
 
     def remove(self) -> None:
-        """Delete the folder with everything in it. The services must be stopped."""
-        shutil.rmtree(self.folder, ignore_errors=False)
+        """Delete the folder with everything in it. The services must be stopped.
+
+        It is renamed first: one that is half deleted must not look like a replica.
+        """
+        self.sweep()
+        self.folder.rename(self._gone)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Finish a deletion that was cut off."""
+        if self._gone.exists():
+            shutil.rmtree(self._gone)
+
+    @property
+    def _gone(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.gone")
 
     def _write_env(self, values: Mapping[str, str]) -> None:
         write_private(self.folder / ".env", "".join(f"{key}={value}\n" for key, value in values.items()))
@@ -89,7 +104,11 @@ def start(world: World, view: View, services: tuple[str, ...]) -> None:
     for check, within in work.proofs():
         evidence = waiter.ask(check, Patience(within=within, every=0.1))
         if not evidence.passed:
-            raise StepError(f"{evidence.question} no", why=evidence.answer, next="recover drill down, then drill up")
+            raise StepError(
+                f"{evidence.question} no",
+                why=evidence.answer,
+                next="recover drill down",
+            )
 
 
 def stop_all(world: World, view: View, tell: Tell) -> None:
@@ -108,7 +127,7 @@ def break_it(
     replica: Replica, scenario: Scenario, faults: Mapping[str, str], world: World, view: View, tell: Tell
 ) -> None:
     """Make the incident: the stack runs on and fails as users saw it."""
-    replica.set({**scenario.break_.env, **scenario.fault_env(faults)})
+    replica.set({**scenario.replica.env, **scenario.break_.env, **scenario.fault_env(faults)})
     tell(f"deploy {_assignments(scenario.break_.env)} to {', '.join(scenario.break_.restart)}")
     carry_out(StopService(services=scenario.break_.restart), world, view)
     replica.mark_broken()

@@ -7,8 +7,9 @@ import getpass
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from typing import Any
 from recover.errors import JournalError, Locked
 from recover.journal.progress import fold
 from recover.journal.records import NAME, records
+
+LOOK, LOOKS = 0.01, 10
+"""Seconds a `status` may hold the lock for its look, and how often a start tries again for it."""
 
 
 def who() -> tuple[str, str]:
@@ -46,16 +50,25 @@ def project_lock(state: Path, project: str, run: str) -> Iterator[None]:
 
 
 def holder(state: Path, project: str) -> dict[str, Any]:
-    """Who holds the project, if that process is alive on this machine; looking does not touch the lock."""
+    """Who holds the project, or {}. The kernel is asked, with a shared lock that a starter waits out."""
     try:
-        card = json.loads((state / project / "lock").read_text())
-        os.kill(int(card["pid"]), 0)
-    except (OSError, ValueError, KeyError, TypeError):
+        handle = os.open(state / project / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return {}
-    return dict(card) if card.get("host") == socket.gethostname() else {}
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(handle)
+    finally:
+        os.close(handle)
+    return {}
 
 
 def _take(handle: int, folder: Path) -> None:
+    for _ in range(LOOKS):
+        with suppress(BlockingIOError):
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(LOOK)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

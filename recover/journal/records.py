@@ -23,6 +23,12 @@ from recover.secrets import Redactor, Secret
 
 NAME = "journal.jsonl"
 GENESIS = "0" * 64
+STRUCTURE = frozenset(
+    {"run", "playbook", "target", "step", "steps", "binding", "variables", "touches", "how", "verdict"}
+)
+"""Fields that progress is computed from. They hold names, and a name that happens to be some secret's
+value must stay what it is: a masked step id would make a done step look as if it had never begun."""
+
 _NOT_KEPT = (CheckWaiting,)
 _NOT_SYNCED = (CheckAnswered, StepStarted)  # durable with the next line that is; nothing is acted on before
 
@@ -74,7 +80,7 @@ class FileJournal:
     def _append(self, event: Event) -> Record:
         if os.fstat(self._file).st_size != self._end:
             raise Locked("lost ownership: another process goes on with this run", where=str(self.path))
-        data: Any = self._redactor.data({f.name: _plain(getattr(event, f.name)) for f in fields(event)})
+        data: Any = {f.name: self._clean(f.name, _plain(getattr(event, f.name))) for f in fields(event)}
         data = self._shelve(data) if isinstance(event, CheckAnswered) else data
         n, at, name = self._n + 1, datetime.now(UTC), type(event).__name__
         stamp = at.isoformat(timespec="microseconds")
@@ -86,6 +92,9 @@ class FileJournal:
             os.fsync(self._file)
         self._n, self._hash = n, digest
         return Record(n, at, self.epoch, name, data, digest)
+
+    def _clean(self, name: str, value: object) -> object:
+        return value if name in STRUCTURE else self._redactor.data(value)
 
     def _write(self, line: bytes) -> None:
         """All of the line, or none of it: half a line would turn the next good one into damage."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from recover.errors import UsageError
+from recover.errors import JournalDamaged, UsageError
 from recover.journal.progress import Progress, fold
 from recover.journal.records import NAME, records
 
@@ -36,8 +36,11 @@ def find(state: Path, run: str | None, project: str | None = None) -> Path:
 
 
 def progress(folder: Path) -> Progress:
-    """Where the run in this folder stands. Raises JournalDamaged."""
-    return fold(records(folder / NAME))
+    """Where the run in this folder stands. Raises JournalDamaged, also for the journal of another run."""
+    found = fold(records(folder / NAME))
+    if found.run not in ("", folder.name):
+        raise JournalDamaged(f"the journal in this folder is that of run {found.run}", where=str(folder / NAME))
+    return found
 
 
 def every(state: Path, project: str | None = None) -> Iterator[tuple[Path, Progress]]:

@@ -15,8 +15,8 @@ def story(records: Iterable[Record]) -> list[str]:
     return [f"{r.at:%H:%M:%S}Z {line}" for r in records for line in _lines(r.event, r.data)]
 
 
-def summary(progress: Progress, *, alive: bool) -> list[str]:
-    """Where a run stands, and what to type next."""
+def summary(progress: Progress, again: str, *, alive: bool) -> list[str]:
+    """Where a run stands, and what to type next; `again` is how `resume` finds it."""
     lines = [
         f"run      {progress.run} of {progress.playbook} on {progress.target}",
         f"begun    {_time(progress.started)} by {progress.by} on {progress.host}",
@@ -30,7 +30,7 @@ def summary(progress: Progress, *, alive: bool) -> list[str]:
     for step, failure in progress.failed.items():
         lines.append(f"failed   {step}: {failure['what']}{': ' + failure['why'] if failure['why'] else ''}")
     if progress.resumable and not alive:
-        lines.append(f"next     recover resume {progress.run}")
+        lines.append(f"next     recover resume {again}")
     return lines
 
 

@@ -38,12 +38,13 @@ def main() -> None:
     """Carry out the order on stdin. The first process ends at once: recover has no child to reap."""
     lock, order = int(sys.argv[1]), json.load(sys.stdin)
     fcntl.fcntl(lock, fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # the service lets it go with its exec
+    os.ftruncate(lock, 0)
     if os.fork():
         os._exit(0)
     heard, told = os.pipe()
     pid = os.fork()
     if pid == 0:
-        become(order, told)
+        become(order, told, lock)
     os.close(told)
     with os.fdopen(heard, errors="replace") as hearing:
         said = hearing.read()
@@ -51,13 +52,14 @@ def main() -> None:
     keep(pid, order)
 
 
-def become(order: Mapping[str, Any], told: int) -> Never:
+def become(order: Mapping[str, Any], told: int, lock: int) -> Never:
     """Turn this process into the service.
 
     `told`, which exec closes, hears "ready", and then what hindered it, if anything did.
     """
     try:
         make_ready(order)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)  # for a human, should the record be lost
         os.write(told, READY.encode())
         restore_signals()
         execute(order["command"], order["environment"])

@@ -144,7 +144,7 @@ class Process:
         if seen.status != "running":
             return
         if (record := seen.record) is None:
-            raise StepError(f"{self.service} is neither started nor gone", why=f"{self._file('lock')} is held")
+            raise self._lost()
         # Before the signal: recover may be killed after it, and the end must not look like a crash then.
         keeper.write(self._file("stop.json"), {"instance": record.instance})
         record.signal(number)
@@ -201,6 +201,14 @@ class Process:
         """What the file says of this incarnation."""
         facts = self._read(suffix)
         return facts if facts.get("instance") == record.instance else {}
+
+    def _lost(self) -> StepError:
+        """The error for a service without a record: in the middle of its start, or its file was deleted."""
+        held = f"{self._file('lock')} is held"
+        if pid := self._file("lock").read_text().strip():
+            why = f"{self._file('json')} is gone, and {held} by process {pid}"
+            return StepError(f"{self.service} runs, but its record is lost", why=why, next=f"kill {pid}")
+        return StepError(f"{self.service} is neither started nor gone", why=held)
 
     def _damaged(self, path: Path, error: Exception) -> Unreachable:
         return Unreachable(

@@ -6,14 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from recover.engine import CrashPoint, Engine, Halt
-from recover.events import Event, Observer, RunResumed, RunStarted, StepStarted, TargetBound
+from recover.events import Event, RunResumed, RunStarted, StepStarted, TargetBound
 from recover.journal.progress import Progress
 from recover.journal.records import FileJournal, Record
 from recover.live import same_target
@@ -38,30 +37,37 @@ class Carrying:
 
     def out(self, begin: RunStarted | RunResumed, planned: Plan) -> int:
         """Carry the plan out; the exit code."""
-        with screen(self.session, self.options, self.folder) as draw, signals() as halt:
-            emit = partial(self._emit, draw)
-            emit(begin)
-            self.session.live.learned = partial(self._learn, emit)
-            engine = Engine(self.session.live, self.session.bind, emit, self.progress, halt, crash_point(os.environ))
-            outcome = engine.run(planned)
+        with screen(self.session, self.options, self.folder) as self._draw, signals() as halt:
+            self._emit(begin)
+            self.session.live.learned = self._learn
+            world, bind = self.session.live, self.session.bind
+            outcome = Engine(world, bind, self._emit, self.progress, halt, crash_point(os.environ)).run(planned)
         if not self.options.json:
-            say(*self._aftercare(), f"{outcome.text}; run {self.folder.name}; record {self.folder}")
+            lines = (*self._aftercare(), f"{outcome.text}; run {self.folder.name}; record {self.folder}")
+            with suppress(BrokenPipeError):
+                say(*map(self.session.redactor.text, lines))
         return outcome.exit_code
 
-    def _emit(self, draw: Callable[[Event, Record | None], None], event: Event) -> None:
-        """Journal first: what cannot be kept must not look as if it had happened."""
+    def _emit(self, event: Event) -> None:
+        """Journal first: what cannot be kept must not look as if it had happened.
+
+        A screen that is gone (its pipe was closed) does not stop a recovery: the journal has it all.
+        """
         if isinstance(event, StepStarted):
             self.session.databases.step = event.step
         record = self.journal(event)
         if record:
             self.progress.add(record)
-        draw(event, record)
+        try:
+            self._draw(event, record)
+        except BrokenPipeError:
+            self._draw = lambda _event, _record: None
 
-    def _learn(self, emit: Observer, name: str, identity: Mapping[str, str]) -> None:
+    def _learn(self, name: str, identity: Mapping[str, str]) -> None:
         bound = {key.partition(".")[2]: v for key, v in self.progress.binding.items() if key.startswith(f"{name}.")}
         same_target(name, bound, identity)
         if not bound:
-            emit(TargetBound({f"{name}.{key}": value for key, value in identity.items()}))
+            self._emit(TargetBound({f"{name}.{key}": value for key, value in identity.items()}))
 
     def _aftercare(self) -> list[str]:
         """What the playbook says is left for a human, for the steps that acted."""
@@ -90,7 +96,7 @@ def screen(session: Opened, options: Options, folder: Path) -> Iterator[Callable
         from recover.ui.console import Live as View
     else:
         from recover.ui.plain import Plain as View  # type: ignore[assignment]  # the same three methods
-    with View(folder.name, str(folder), session.redactor) as view:
+    with View(f"{folder.name}{options.flags}", str(folder), session.redactor) as view:
         yield lambda event, _record: view(event)
 
 
@@ -102,7 +108,7 @@ def signals() -> Iterator[Halt]:
     def first(number: int, _frame: FrameType | None) -> None:
         halt.signal = number
         halt.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, former[signal.SIGINT])
 
     former = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from recover.drill.replica import Replica, break_it, start_all, stop_all
 from recover.drill.scenario import Scenario, find, incidents
 from recover.drill.score import Census, Score, count, outage
-from recover.errors import Unreachable
+from recover.errors import Precondition, Unreachable
+from recover.journal.lock import project_lock
 from recover.journal.records import NAME, records, write_private
-from recover.journal.runs import folders, progress
+from recover.journal.runs import every, folders, progress
 from recover.playbook.model import Playbook
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of, replica_folder
@@ -36,10 +37,26 @@ class Drill:
     project: str
     replica: Replica
 
+    def command(self, verb: str) -> str:
+        """The drill command to type for this very replica."""
+        return f"recover drill {verb} {self.name}{self.options.drill_flags}"
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Hold the project: a drill does not change a stack that a run is working on. Raises Locked."""
+        with project_lock(self.options.state, self.project, what):
+            yield
+
+    def recovered(self) -> bool:
+        """Has a run ended well since the break?"""
+        broken = self.replica.broken_at()
+        runs = (now for _, now in every(self.options.state, self.project))
+        return any(broken and now.started and now.started > broken and not now.resumable for now in runs)
+
     @contextmanager
     def session(self) -> Iterator[Opened]:
         """The replica's world. Raises Unreachable when it was not built."""
-        self.replica.require(self.name)
+        self.replica.require(self.command("up"))
         with opened(self.playbook, self.options, RunPlace("drill", self.replica.folder)) as session:
             yield session
 
@@ -60,26 +77,38 @@ def drill_list(options: Options) -> int:
 
 
 def drill_up(name: str, options: Options) -> int:
-    """Build the replica and start it, healthy, and count its rows."""
+    """Build the replica and start it, healthy, and count its rows. Raises Precondition when it was broken since."""
     drill = _drill(name, options)
-    drill.replica.prepare(drill.scenario)
-    with drill.session() as session:
-        session.write_passfile("main")
-        start_all(session.live, session.live, _tell)
-        _count(session).save(drill.replica.folder / BEFORE)
-    say(f"the replica is up: recover drill status {name}", f"next: recover drill break {name}")
+    with drill.alone("drill up"):
+        if broken := drill.replica.broken_at():
+            raise Precondition(
+                f"the replica is there, and was broken at {broken:%H:%M:%S}Z", next=drill.command("down")
+            )
+        drill.replica.prepare(drill.scenario)
+        with drill.session() as session:
+            session.write_passfile("main")
+            start_all(session.live, session.live, _tell)
+            _count(session).save(drill.replica.folder / BEFORE)
+    say(f"the replica is up: {drill.command('status')}", f"next: {drill.command('break')}")
     return 0
 
 
 def drill_break(name: str, options: Options, *, down: bool) -> int:
-    """Make the incident; with `down` also stop every service."""
+    """Make the incident; with `down` also stop every service.
+
+    Raises Precondition for a replica that was broken and recovered: breaking it again would change nothing.
+    """
     drill = _drill(name, options)
-    with drill.session() as session:
-        _count(session).save(drill.replica.folder / BEFORE)
+    with drill.alone("drill break"), drill.session() as session:
+        if drill.recovered():
+            again = f"{drill.command('down')} && {drill.command('up')}"
+            raise Precondition("the replica was broken and recovered; a break needs one that was not", next=again)
+        if drill.replica.broken_at() is None:
+            _count(session).save(drill.replica.folder / BEFORE)
         break_it(drill.replica, drill.scenario, options.faults, session.live, session.live, _tell)
         if down:
             stop_all(session.live, session.live, _tell)
-    say(f"broken: {drill.scenario.title}", f"next: recover plan {drill.playbook.source}{_flags(options)}")
+    say(f"broken: {drill.scenario.title}", f"next: recover plan {drill.playbook.source}{options.drill_flags}")
     return 0
 
 
@@ -125,9 +154,11 @@ def drill_status(name: str, options: Options) -> int:
 def drill_down(name: str, options: Options) -> int:
     """Stop the replica and delete its folder."""
     drill = _drill(name, options)
-    with drill.session() as session:
-        stop_all(session.live, session.live, _tell)
-    drill.replica.remove()
+    drill.replica.sweep()
+    with drill.alone("drill down"):
+        with drill.session() as session:
+            stop_all(session.live, session.live, _tell)
+        drill.replica.remove()
     say(f"the replica is gone; the records of its runs stay in {options.state / drill.project}")
     return 0
 
@@ -170,10 +201,6 @@ def _score(drill: Drill, code: int) -> Score:
 
 def _word(state: ServiceState) -> str:
     return "ready" if state.ready else state.status
-
-
-def _flags(options: Options) -> str:
-    return f" --project {options.project}" if options.project else ""
 
 
 def _tell(line: str) -> None:

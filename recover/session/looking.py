@@ -21,7 +21,7 @@ def status(run: str | None, options: Options) -> int:
     if options.json:
         say_json(_facts(folder, now, alive=_alive(folder)))
     else:
-        say(*summary(now, alive=_alive(folder)), f"record   {folder}")
+        say(*summary(now, f"{now.run}{options.flags}", alive=_alive(folder)), f"record   {folder}")
     return 0
 
 

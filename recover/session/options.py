@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,16 @@ class Options:
     yes: bool = False
     ask: bool = False
     json: bool = False
+
+    @property
+    def flags(self) -> str:
+        """What a next command needs so that it finds the same runs: " --state-dir …", or ""."""
+        return f" --state-dir {shlex.quote(str(self.state))}" if self.state != default_state().absolute() else ""
+
+    @property
+    def drill_flags(self) -> str:
+        """The same for a command that takes a project."""
+        return f"{f' --project {shlex.quote(self.project)}' if self.project else ''}{self.flags}"
 
     @classmethod
     def parse(cls, words: Mapping[str, Any]) -> Options:

@@ -20,7 +20,6 @@ from recover.journal.progress import Progress
 from recover.journal.records import NAME, FileJournal, create, mend, write_private
 from recover.journal.runs import find, progress
 from recover.live import same_target
-from recover.secrets import Redactor
 from recover.session.carrying import Carrying, closing_journal
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of
@@ -38,6 +37,7 @@ def run(path: Path, options: Options) -> int:
     project = project_of(playbook, options)
     place = RunPlace(run_id := new_run_id(), options.state / project / run_id)
     with opened(playbook, options, place) as session, project_lock(options.state, project, run_id):
+        _no_secret_in_variables(session, options)
         planned = plan.fresh(session.specs, session.bind, session.live)
         if planned.nothing_to_do:
             return _nothing(session, options)
@@ -56,7 +56,9 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
     folder = find(options.state, name, options.project)
     before = progress(folder)
     if not before.run:
-        raise Precondition(f"run {folder.name} never began: nothing was done", next="recover run PLAYBOOK")
+        raise Precondition(
+            f"run {folder.name} never began: nothing was done", next=f"recover run PLAYBOOK{options.flags}"
+        )
     if not before.resumable:
         say(f"run {before.run} has ended: {before.ended and before.ended['outcome']}; there is nothing to resume")
         return 0
@@ -82,11 +84,16 @@ def mark(name: str, step: str, verdict: str, because: str, options: Options) -> 
         raise UsageError(f"a step is marked done or retry, not {verdict!r}")
     if step not in progress(folder).steps:
         raise UsageError(f"the run has no step {step!r}", next=f"recover status {folder.name}")
-    with project_lock(options.state, folder.parent.name, folder.name):
-        last = mend(folder / NAME)
-        with closing_journal(FileJournal(folder / NAME, Redactor(), last=last)) as journal:
-            journal(StepMarked(step, "done" if verdict == "done" else "retry", who()[0], because))
-    say(f"{step} is marked {verdict}", f"next: recover resume {folder.name}")
+    before = progress(folder)
+    options = replace(options, target=before.target, project=folder.parent.name, variables=before.variables)
+    playbook = load_playbook(_source(before, folder), options)
+    with (
+        project_lock(options.state, folder.parent.name, folder.name),
+        opened(playbook, options, RunPlace(folder.name, folder)) as session,
+        closing_journal(FileJournal(folder / NAME, session.redactor, last=mend(folder / NAME))) as journal,
+    ):
+        journal(StepMarked(step, "done" if verdict == "done" else "retry", who()[0], because))
+    say(f"{step} is marked {verdict}", f"next: recover resume {folder.name}{options.flags}")
     return 0
 
 
@@ -96,6 +103,15 @@ def new_run_id() -> str:
 
 
 # --- before it begins -------------------------------------------------------------------------------
+
+
+def _no_secret_in_variables(session: Opened, options: Options) -> None:
+    """Variables are kept in the journal as they are, for resume. Raises UsageError when one holds a secret."""
+    for name, value in options.variables.items():
+        if session.redactor.text(value) != value:
+            raise UsageError(
+                f"-e {name}=… holds the value of a secret", next="give it as one of the playbook's secrets"
+            )
 
 
 def _started(session: Opened, options: Options, run_id: str) -> RunStarted:
@@ -149,7 +165,7 @@ def _same_steps(session: Opened, before: Progress, folder: Path, *, accept_edits
         f"the playbook was edited since the run began: {', '.join(changed) or 'the order of its steps'}",
         where=str(session.playbook.source),
         why=diff,
-        next=f"recover resume {folder.name} --accept-edits, or revert the edit",
+        next=f"revert the edit, or: recover resume {folder.name} --accept-edits",
     )
 
 

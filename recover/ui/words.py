@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from recover.errors import InDoubt, NeedsApproval
 from recover.events import RunEnded, RunResumed, RunStarted, StepDone, StepFailed
 
+DEGRADED = 3
 HOW = {"done": "done", "already": "already true", "verified": "still true", "reconciled": "had happened, verified"}
 
 
@@ -34,8 +36,15 @@ def failure(event: StepFailed) -> list[str]:
 
 
 def closing(event: RunEnded, run: str) -> list[str]:
-    """The last lines: how it ended, and after a failure commands to paste."""
+    """The last lines: how it ended, and after a failure commands to paste.
+
+    `run` is the run's id with the options that a next command needs to find it.
+    """
     lines = [f"{event.outcome} ({span(event.seconds)}, exit {event.exit_code})"]
-    if event.exit_code not in (0, 3):
-        lines += [f"look:   recover show {run}", f"go on:  recover resume {run}"]
+    if event.exit_code in (0, DEGRADED):
+        return lines
+    lines.append(f"look:   recover show {run}")
+    if event.exit_code != InDoubt.exit_code:  # then the failure's own next comes first
+        answered = " --yes" if event.exit_code == NeedsApproval.exit_code else ""
+        lines.append(f"go on:  recover resume {run}{answered}")
     return lines

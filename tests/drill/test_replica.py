@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +50,7 @@ def test_preparing_again_keeps_what_is_there(tmp_path: Path) -> None:
 
 def test_one_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
     with pytest.raises(Unreachable) as caught:
-        Replica(tmp_path).require("enum-cascade")
+        Replica(tmp_path).require("recover drill up enum-cascade")
     assert caught.value.next == "recover drill up enum-cascade"
 
 
@@ -64,6 +65,27 @@ def test_breaking_changes_variables_restarts_and_starts_the_clock(tmp_path: Path
     assert here.services.state("api").running
     assert here.services.state("api").instance != former
     assert replica.broken_at() is not None
+
+
+def test_a_deletion_that_was_cut_off_leaves_no_half_replica_and_is_finished_later(tmp_path: Path) -> None:
+    replica = Replica(tmp_path / "replica")
+    replica.prepare(SCENARIO)
+    replica.folder.rename(replica._gone)  # killed right after the rename
+    assert not replica.exists
+    replica.prepare(SCENARIO)
+    assert replica.exists
+    assert not replica._gone.exists()
+    replica.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_breaking_takes_back_the_fault_of_an_earlier_break(tmp_path: Path) -> None:
+    replica, here = Replica(tmp_path), world()
+    spec = replace(SCENARIO, replica=ReplicaSpec(env={"RELEASE": "before", "SLOW": ""}))
+    replica.prepare(spec)
+    break_it(replica, spec, {"slow": "very"}, here, here, lambda _line: None)
+    break_it(replica, spec, {}, here, here, lambda _line: None)
+    assert replica.env() == {"RELEASE": "after", "SLOW": ""}
 
 
 def test_stopping_stops_everything(tmp_path: Path) -> None:

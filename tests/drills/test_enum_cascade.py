@@ -53,6 +53,10 @@ def test_the_incident_is_real_the_plan_is_harmless_and_the_run_mends_it(drill: D
     dump = next((drill.run_folder() / "evidence").glob("*.dump"))
     assert dump.stat().st_size > 10_000
 
+    # a break now would change nothing, and says so
+    refused = drill.recover("drill", "break", "enum-cascade", expect=7)
+    assert "broken and recovered" in refused.stderr
+
     # a second run does nothing
     files = fingerprint(drill.state)
     again = drill.recover("run", PLAYBOOK)

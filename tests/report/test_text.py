@@ -60,7 +60,7 @@ def test_the_state_is_said_in_a_few_words(progress: Progress, alive: bool, words
 
 def test_a_summary_ends_with_what_to_type_unless_somebody_is_at_it() -> None:
     dead = Progress(run="r-1", steps={"a": "", "b": ""}, done={"a": "done"}, isolated={"m": "x"}, skipped={"s": "y"})
-    lines = summary(dead, alive=False)
-    assert lines[-1] == "next     recover resume r-1"
+    lines = summary(dead, "r-1 --state-dir /x", alive=False)
+    assert lines[-1] == "next     recover resume r-1 --state-dir /x"
     assert "done     1 of 2 steps: a" in lines
-    assert not any("resume" in line for line in summary(dead, alive=True))
+    assert not any("resume" in line for line in summary(dead, "r-1", alive=True))

@@ -384,3 +384,16 @@ def test_looking_changes_nothing(made: Replica) -> None:
     looked.state("idle", probe=True)
     list(looked.logs("idle"))
     assert sorted(path.name for path in made.project.iterdir()) == [".env"]
+
+
+def test_a_service_whose_record_was_deleted_is_named_with_its_pid_and_not_started_twice(made: Replica) -> None:
+    made.runtime.start("idle")
+    record = made.project / "run" / "idle.json"
+    pid = json.loads(record.read_text())["pid"]
+    kept = record.read_bytes()
+    record.unlink()
+    with pytest.raises(StepError, match="its record is lost") as caught:
+        made.runtime.stop("idle")
+    assert caught.value.next == f"kill {pid}"
+    record.write_bytes(kept)
+    made.runtime.stop("idle")

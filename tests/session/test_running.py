@@ -58,7 +58,7 @@ def test_a_failed_step_ends_with_commands_to_paste_and_resume_goes_on(tiny: Tiny
     tiny.write(tiny.playbook.read_text().replace('"${greeting}"}}', '"${greeting}"}}\n      within: 300ms'))
     failed = tiny.recover("run", str(tiny.playbook), expect=1)
     run = folders(tiny)[0].name
-    assert failed.stderr.splitlines()[-1].endswith(f"go on:  recover resume {run}")
+    assert failed.stderr.splitlines()[-1].endswith(f"go on:  recover resume {run} --state-dir {tiny.state}")
     assert "the body does not contain 'hello'" in failed.stderr
     (tiny.replica / "www" / "index.html").write_text("hello again")
     assert "recovered and verified" in tiny.recover("resume").stdout
@@ -148,6 +148,17 @@ def test_a_second_run_is_refused_while_one_runs(tiny: Tiny) -> None:
         first.send_signal(signal.SIGINT)
         assert first.wait(10) == 130
     assert "stopped by a signal" in tiny.recover("status").stdout
+
+
+@pytest.mark.parametrize("json_lines", [(), ("--json",)])
+def test_a_screen_that_goes_away_does_not_stop_a_recovery(tiny: Tiny, json_lines: tuple[str, ...]) -> None:
+    words = [sys.executable, "-m", "recover", "run", str(tiny.playbook), "--state-dir", str(tiny.state), *json_lines]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, check=False)
+    os.close(writer)
+    assert done.returncode in (0, 120)  # 120: Python could not flush what nobody reads
+    assert json.loads(tiny.recover("status", "--json").stdout)["exit_code"] == 0
 
 
 def test_a_full_disk_stops_the_run_before_the_act(tiny: Tiny) -> None:

@@ -64,6 +64,22 @@ def test_the_spinner_says_what_it_waits_for_and_ctrl_c_ends_it_at_once(tiny: Tin
     assert child.wait() == 130
 
 
+def test_a_second_ctrl_c_ends_it_at_once_and_says_so(tiny: Tiny) -> None:
+    act = "command.run: {command: [sh, -c, 'sleep 20']}, done_when: [{file: {path: /no/such}}]}\n- stage: Web"
+    tiny.write(tiny.playbook.read_text().replace("- stage: Web", f"  - {{id: slow, name: Slow, {act}"))
+    child = terminal(tiny)
+    child.expect(r"steps\?")
+    child.sendline("y")
+    child.expect("Slow: sh -c")
+    child.sendintr()
+    child.expect("Slow: sh -c")  # still drawn: the first lets the act end
+    child.sendintr()
+    child.expect("stopped at once: an act in flight is in doubt")
+    child.expect("recover resume")
+    child.expect(pexpect.EOF)
+    assert child.wait() == 130
+
+
 def test_colour_is_left_out_where_it_is_not_wanted(tiny: Tiny) -> None:
     child = terminal(tiny, NO_COLOR="1")
     child.expect(r"steps\?")
