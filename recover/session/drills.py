@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of, replica_folder
 from recover.session.options import Options
 from recover.session.running import run
-from recover.session.saying import say, say_json
+from recover.session.saying import note, say, say_json
 from recover.world import RunPlace, ServiceState
 
 BEFORE = "before.json"
@@ -204,5 +203,4 @@ def _word(state: ServiceState) -> str:
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"drill: {line}\n")
-    sys.stderr.flush()
+    note(f"drill: {line}")

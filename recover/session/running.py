@@ -24,7 +24,7 @@ from recover.session.carrying import Carrying, closing_journal
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
-from recover.session.saying import say, say_json
+from recover.session.saying import note, say, say_json
 from recover.ui.plan import data as plan_data
 from recover.world import RunPlace
 
@@ -38,6 +38,7 @@ def run(path: Path, options: Options) -> int:
     place = RunPlace(run_id := new_run_id(), options.state / project / run_id)
     with opened(playbook, options, place) as session, project_lock(options.state, project, run_id):
         _no_secret_in_variables(session, options)
+        note(f"looking at {len(session.specs)} steps of {playbook.name} on {session.target.name} ({project})")
         planned = plan.fresh(session.specs, session.bind, session.live)
         if planned.nothing_to_do:
             return _nothing(session, options)
@@ -71,6 +72,7 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
             steps = _same_steps(session, before, folder, accept_edits=accept_edits)
             _same_databases(session, before)
             _end_leftovers(session, before)
+            note(f"looking at what run {folder.name} did")
             planned = plan.resumed(session.specs, before, session.bind, session.live)
             with closing_journal(FileJournal(folder / NAME, session.redactor, last=last)) as journal:
                 begin = RunResumed(*who(), steps)

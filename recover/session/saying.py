@@ -1,9 +1,10 @@
-"""The product of a command goes to stdout."""
+"""The product of a command goes to stdout, what it is about to do to stderr."""
 
 from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 
 
 def say(*lines: str) -> None:
@@ -14,3 +15,10 @@ def say(*lines: str) -> None:
 def say_json(value: object) -> None:
     """The same for machines."""
     say(json.dumps(value, ensure_ascii=False))
+
+
+def note(line: str) -> None:
+    """A line of progress: a look at a busy stack can take seconds, and must not be silence."""
+    with suppress(BrokenPipeError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

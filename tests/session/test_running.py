@@ -35,11 +35,12 @@ def test_a_run_recovers_records_and_leaves_nothing_to_do(tiny: Tiny) -> None:
     assert folders(tiny) == [folder]
 
 
-def test_the_run_and_its_folder_are_named_first(tiny: Tiny) -> None:
+def test_what_it_looks_at_the_run_and_its_folder_are_named_first(tiny: Tiny) -> None:
     lines = tiny.recover("run", str(tiny.playbook)).stderr.splitlines()
     [folder] = folders(tiny)
-    assert folder.name in lines[0]
-    assert str(folder) in lines[1]
+    assert lines[0] == "looking at 4 steps of tiny on local (tiny)"
+    assert folder.name in lines[1]
+    assert str(folder) in lines[2]
 
 
 def test_the_degraded_mode_is_entered_and_left(tiny: Tiny) -> None:
