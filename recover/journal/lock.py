@@ -43,8 +43,10 @@ def project_lock(state: Path, project: str, run: str) -> Iterator[None]:
     try:
         _take(handle, folder)
         _sign(handle, run, folder)
-        yield
-        os.ftruncate(handle, 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)  # nobody's card is left lying about
     finally:
         os.close(handle)
 

@@ -52,6 +52,12 @@ def test_a_killed_holder_frees_the_project_at_once(tmp_path: Path, other: subpro
     assert holder(tmp_path, "p") == {}
 
 
+def test_no_card_is_left_when_the_holder_fails(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), project_lock(tmp_path, "p", "run-1"):
+        raise ZeroDivisionError
+    assert (tmp_path / "p" / "lock").read_bytes() == b""
+
+
 def test_another_project_is_free(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     with project_lock(tmp_path, "q", "run-2"):
         assert other.poll() is None
