@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tiny import Tiny
 
+from recover.journal.lock import project_lock
+
 CASES = [
     ("title: A tiny stack", "title: [", 2, "malformed YAML"),
     ("name: tiny", "nmae: tiny", 2, "did you mean 'name'?"),
@@ -47,6 +49,14 @@ def test_a_bad_playbook_is_refused_at_the_place_before_anything_starts(
 )
 def test_bad_usage_says_what_to_type(tiny: Tiny, words: tuple[str, ...], code: int, said: str) -> None:
     assert said in tiny.recover(*words, expect=code).stderr
+
+
+@pytest.mark.parametrize("verb", ["up", "down"])
+def test_a_drill_does_not_touch_a_stack_that_a_run_works_on(tiny: Tiny, verb: str) -> None:
+    with project_lock(tiny.state, "ai_workflow_engine", "run-7"):
+        refused = tiny.recover("drill", verb, "enum-cascade", expect=9)
+    assert "is running run-7" in refused.stderr
+    assert not (tiny.state / "ai_workflow_engine" / "replica").exists()
 
 
 def test_options_are_checked(tiny: Tiny) -> None:
