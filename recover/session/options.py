@@ -51,7 +51,7 @@ class Options:
             variables=_pairs("-e", words.get("e") or ()),
             faults=_pairs("--fault", words.get("fault") or ()),
             yes=bool(words.get("yes")),
-            ask=not words.get("no_input") and not words.get("json") and sys.stdin.isatty(),
+            ask=not words.get("no_input") and not words.get("json") and bool(sys.stdin) and sys.stdin.isatty(),
             json=bool(words.get("json")),
         )
 
