@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from recover.errors import PlaybookError, RecoverError, SystemRefused, UsageError
+from recover.errors import PlaybookError, Precondition, RecoverError, SystemRefused, UsageError
 from recover.journal.records import write_private
 from recover.live import Gatekeeper, LiveWorld
 from recover.marked_yaml import did_you_mean
@@ -101,7 +101,12 @@ def opened(playbook: Playbook, options: Options, place: RunPlace) -> Iterator[Op
         secrets = Secrets(playbook, redactor)
         scope = Scope(playbook.values, secrets, given, services, place, playbook.folder)
         secrets.scope = scope
-        secrets.read_all()
+        try:
+            secrets.read_all()
+        except Precondition:
+            for service in services.names()[:1]:
+                services.state(service)  # a target that is not there at all is said as such
+            raise
         databases = Databases(target, scope, place)
         live = LiveWorld(services, HttpWeb(), databases, Gatekeeper(options.yes, options.ask), place)
         try:

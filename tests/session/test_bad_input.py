@@ -68,7 +68,8 @@ def test_options_are_checked(tiny: Tiny) -> None:
 
 def test_a_replica_that_is_not_there_is_said_and_nothing_is_made(tiny: Tiny) -> None:
     refused = tiny.recover("plan", str(tiny.playbook), "--project", "elsewhere", expect=7)
-    assert "elsewhere" in refused.stderr
+    assert "no replica" in refused.stderr
+    assert "recover drill up" in refused.stderr
     assert not (tiny.state / "elsewhere").exists()
 
 
