@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,20 +68,18 @@ def holder(state: Path, project: str) -> dict[str, Any]:
 
 def _take(handle: int, folder: Path) -> None:
     for _ in range(LOOKS):
-        with suppress(BlockingIOError):
+        try:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        time.sleep(LOOK)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _holder(handle)
-        raise Locked(
-            f"{holder.get('by', 'somebody')} on {holder.get('host', 'this machine')} is running "
-            f"{holder.get('run', 'another run')}{_step(folder, holder)}{_age(holder)}",
-            where=str(folder / "lock"),
-            why=f"process {holder.get('pid', '?')} holds the project's lock",
-            next="recover status",
-        ) from None
+        except BlockingIOError:
+            time.sleep(LOOK)
+    card = _holder(handle)
+    raise Locked(
+        f"{card.get('by', 'somebody')} on {card.get('host', 'this machine')} is running "
+        f"{card.get('run', 'another run')}{_step(folder, card)}{_age(card)}",
+        where=str(folder / "lock"),
+        why=f"process {card.get('pid', '?')} holds the project's lock",
+        next="recover status",
+    )
 
 
 def _unusable(folder: Path, error: OSError) -> JournalError:
