@@ -7,6 +7,7 @@ plus the declared effects of the actions already previewed.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,22 +34,28 @@ Text = str | Secret
 # --- services ---------------------------------------------------------------------------------
 
 Status = Literal["missing", "stopped", "exited", "running", "restarting", "paused"]
+RUNNING: tuple[Status, ...] = ("running", "restarting", "paused")
+"""The statuses of a service that is up, whether it answers or not."""
 
 
 @dataclass(frozen=True)
 class ServiceState:
     """One service as the runtime sees it now.
 
-    `environment` is what the running instance was started with, `declared` what its file says.
-    `ready` is None when the runtime was not asked to probe. `started_at` is UTC. `exit_code` is
-    negative for a signal, as in subprocess. `instance` tells one incarnation from the next.
-    A `oneshot` is meant to end: it is ready when it exited with code 0.
+    `environment` is what the running instance was started with, `declared` what its file says; `settings`
+    and `declared_settings` are the same for everything else that can be compared (command, image, mounts).
+    `ready` is None when the runtime was not asked to probe; `detail` says why it is not. `started_at` is
+    UTC. `exit_code` is the runtime's own: of a process negative for a signal, as in subprocess, of a
+    container 128 more. `restarts` by the runtime itself since it was started; `instance` tells one
+    incarnation from the next. A `oneshot` is meant to end: it is ready when it exited with code 0.
     """
 
     name: str
     status: Status
     environment: Mapping[str, str] = field(default_factory=dict)
     declared: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    declared_settings: Mapping[str, str] = field(default_factory=dict)
     ready: bool | None = None
     detail: str = ""
     exit_code: int | None = None
@@ -60,7 +67,28 @@ class ServiceState:
     @property
     def running(self) -> bool:
         """Up, whether it answers or not."""
-        return self.status in ("running", "restarting", "paused")
+        return self.status in RUNNING
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an instance is given that its file does not say: the way into a degraded mode.
+
+    `environment` is laid over the file's, `command` replaces it when there is one, `overrides` are files
+    that the runtime lays over its own first.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    overrides: tuple[Path, ...] = ()
+
+    def over(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """The declared settings with this laid over them."""
+        return {**settings, **({"command": shlex.join(self.command)} if self.command else {})}
+
+
+AS_DECLARED = Given()
+"""Nothing beyond the file: the way out of a degraded mode."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +113,25 @@ class SeeServices(Protocol):
     def names(self) -> tuple[str, ...]:
         """Every service of the target, in the order of its file."""
 
-    def state(self, service: str, *, probe: bool = False) -> ServiceState:
+    def statuses(self) -> Mapping[str, Status]:
+        """The status of every service, at the least cost; "exited" may stand for "stopped" here.
+
+        Raises Unreachable when the runtime cannot tell.
+        """
+
+    def state(self, service: str, *, probe: bool = False, overrides: Sequence[Path] = ()) -> ServiceState:
         """How the service is now; with `probe` its own readiness question is asked too.
 
-        Raises PlaybookError for an unknown service, Unreachable when the runtime cannot tell.
+        What it declares is read with the `overrides` laid over the file. Raises PlaybookError for an
+        unknown service, Unreachable when the runtime cannot tell.
         """
 
     def logs(self, service: str, since: datetime | None = None) -> Iterable[str]:
-        """Its log lines, oldest first; without `since` those of the present incarnation."""
+        """Its log lines, oldest first; without `since` those of the present incarnation.
+
+        A runtime whose lines carry no time gives the whole incarnations that `since` falls into; one that
+        loses the log of a replaced instance gives that of the present one.
+        """
 
     def address(self, service: str, port: int | None = None) -> Address:
         """Where its port (default: its first) is reachable, whether it runs or not."""
@@ -101,8 +140,8 @@ class SeeServices(Protocol):
 class Services(SeeServices, Protocol):
     """Changing them."""
 
-    def start(self, service: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start it, or replace a running instance, with its file's environment plus this.
+    def start(self, service: str, given: Given = AS_DECLARED) -> None:
+        """Start it, or replace a running instance, as its file says and with what is given.
 
         Returns once the process or container exists; readiness is a question, not an effect.
         Raises StepError with the service's own words when it cannot be started.
@@ -334,12 +373,20 @@ class Forecast:
         """The step being previewed changes these in a way that cannot be foretold."""
         self.causes.update(dict.fromkeys(resources, self.step))
 
-    def sets(self, service: str, status: Status, environment: Mapping[str, str] | None = None) -> None:
-        """The step being previewed leaves the service like this."""
-        now = self.services.state(service)
-        wanted = {**now.declared, **environment} if environment is not None else now.environment
-        self.foretold[service] = replace(now, status=status, environment=wanted, ready=None)
-        self.changes(f"service:{service}")
+    def starts(self, service: str, given: Given) -> None:
+        """The step being previewed leaves the service running, with what is given."""
+        now = self.services.state(service, overrides=given.overrides)
+        environment, settings = {**now.declared, **given.environment}, given.over(now.declared_settings)
+        running = replace(now, status="running", environment=environment, settings=settings, ready=None)
+        self._foretell(replace(running, exit_code=None, restarts=0))
+
+    def stops(self, service: str) -> None:
+        """The step being previewed leaves the service stopped."""
+        self._foretell(replace(self.services.state(service), status="stopped", ready=None))
+
+    def _foretell(self, state: ServiceState) -> None:
+        self.foretold[state.name] = state
+        self.changes(f"service:{state.name}")
 
     @property
     def services(self) -> SeeServices:
@@ -372,13 +419,18 @@ class _ForetoldServices:
     def names(self) -> tuple[str, ...]:
         return self.forecast.real.services.names()
 
-    def state(self, service: str, *, probe: bool = False) -> ServiceState:
+    def statuses(self) -> Mapping[str, Status]:
+        real = self.forecast.real.services.statuses()
+        return {**real, **{name: state.status for name, state in self.forecast.foretold.items()}}
+
+    def state(self, service: str, *, probe: bool = False, overrides: Sequence[Path] = ()) -> ServiceState:
         foretold = self.forecast.foretold.get(service)
         if foretold is None:
-            return self.forecast.real.services.state(service, probe=probe)
+            return self.forecast.real.services.state(service, probe=probe, overrides=overrides)
         if probe:
             self.forecast.require_settled(f"service:{service}")
-        return foretold
+        wants = self.forecast.real.services.state(service, overrides=overrides)
+        return replace(foretold, declared=wants.declared, declared_settings=wants.declared_settings)
 
     def logs(self, service: str, since: datetime | None = None) -> Iterable[str]:
         self.forecast.require_settled(f"service:{service}")

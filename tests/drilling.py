@@ -90,9 +90,9 @@ class Drill:
     @property
     def services(self) -> Services:
         """The replica's processes, beside the command line."""
-        from recover.runtimes import RUNTIMES
+        from recover.runtimes.local import LocalRuntime
 
-        return RUNTIMES["local"]([ROOT / "playbooks/enum-cascade/stack/local.yaml"], self.replica)
+        return LocalRuntime(ROOT / "playbooks/enum-cascade/stack/local.yaml", self.replica)
 
     def wait_for_postgres(self) -> None:
         check = ServiceIs("postgres")

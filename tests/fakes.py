@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from recover.errors import PlaybookError
 from recover.marked_yaml import did_you_mean
-from recover.world import Address, ServiceState
+from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
 
 
 @dataclass
@@ -32,10 +33,18 @@ class FakeServices:
     def names(self) -> tuple[str, ...]:
         return tuple(self.declared)
 
-    def state(self, service: str, *, probe: bool = False) -> ServiceState:
+    def statuses(self) -> dict[str, Status]:
+        return {name: self.state(name).status for name in self.names()}
+
+    def state(self, service: str, *, probe: bool = False, overrides: Sequence[Path] = ()) -> ServiceState:
         self._require(service)
         known = self._states.get(service, ServiceState(service, "missing"))
-        state = replace(known, declared=self.declared[service], oneshot=service in self.oneshots)
+        state = replace(
+            known,
+            declared=self.declared[service],
+            declared_settings={"command": f"serve {service}"},
+            oneshot=service in self.oneshots,
+        )
         if not probe:
             return state
         done = state.oneshot and state.status == "exited" and state.exit_code == 0
@@ -58,13 +67,18 @@ class FakeServices:
             raise PlaybookError(f"{service} has no port {port or ''}", next=hint)
         return Address("127.0.0.1", port or ports[0])
 
-    def start(self, service: str, environment: Mapping[str, str] | None = None) -> None:
+    def start(self, service: str, given: Given = AS_DECLARED) -> None:
         self._require(service)
         self.deeds.append(f"start {service}")
-        got = {**self.declared[service], **(environment or {})}
+        got = {**self.declared[service], **given.environment}
         now = datetime.now(UTC)
         self._states[service] = ServiceState(
-            service, "running", environment=got, started_at=now, instance=f"{service}-{len(self.deeds)}"
+            service,
+            "running",
+            environment=got,
+            settings=given.over({"command": f"serve {service}"}),
+            started_at=now,
+            instance=f"{service}-{len(self.deeds)}",
         )
         if service not in self.oneshots:
             self._lines.setdefault(service, []).append((now, self.first_words.format_map(got)))

@@ -103,8 +103,8 @@ class Tiny:
         return done
 
     def down(self) -> None:
-        from recover.runtimes import RUNTIMES
+        from recover.runtimes.local import LocalRuntime
 
-        services = RUNTIMES["local"]([self.folder / "local.yaml"], self.replica)
+        services = LocalRuntime(self.folder / "local.yaml", self.replica)
         for name in services.names():
             services.stop(name)

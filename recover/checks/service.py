@@ -14,13 +14,15 @@ from recover.secrets import MASK
 from recover.world import Resource, ServiceState, View
 
 TAIL = 20
+LOOP = 2  # restarts since it was started that make a restart loop
 _SECRET = re.compile(r"PASSWORD|PASSWD|TOKEN|KEY|SECRET|CREDENTIAL", re.IGNORECASE)
+_IN_TEXT = re.compile(r"(://[^/\s:@]*:)[^@\s]+(?=@)|(--?[\w-]*(?:pass|token|secret|key)[\w-]*[ =])\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ServiceIs:
     """The service is in the state; `restarts`: at most so many times by itself; `as_declared`: the running
-    instance has the environment of its file, so a degraded mode was left.
+    instance has the environment and every other setting of its file, so a degraded mode was left.
 
     A one-shot that exited with code 0 is running and healthy: it has done its work. "stopped" is any
     service that does not run, whoever ended it.
@@ -37,12 +39,12 @@ class ServiceIs:
         return frozenset({f"service:{self.name}"})
 
     def ask(self, view: View) -> Evidence:
-        """Look at it now. A service that has ended by itself does not become healthy by waiting."""
+        """Look at it now. One that has ended by itself, or ends again and again, does not become healthy by waiting."""
         question = f"is {self.name} {self.state}{' and as its file says' if self.as_declared else ''}?"
         try:
             state = view.services.state(self.name, probe=self.state != "stopped")
             missed = self._misses(state)
-            ended = self.state != "stopped" and state.status == "exited" and not finished(state)
+            ended = self.state != "stopped" and (state.status == "exited" or looping(state)) and not finished(state)
             tail = "\n".join(deque(view.services.logs(self.name), TAIL)) if ended else None
         except RecoverError as error:
             return Evidence(question, f"{error.what}: {error.why or error.next}", passed=False)
@@ -56,7 +58,20 @@ class ServiceIs:
             return f"it is {state.status}{f': {state.detail}' if state.detail else ''}"
         if self.restarts is not None and state.restarts > self.restarts:
             return f"it was restarted {state.restarts} times, wanted at most {self.restarts}"
-        return "; ".join(differences(state.declared, state.environment)) if self.as_declared else ""
+        return "; ".join(undeclared(state)) if self.as_declared else ""
+
+
+def undeclared(state: ServiceState) -> list[str]:
+    """How the running instance differs from what its file says."""
+    return [
+        *differences(state.declared, state.environment),
+        *differences(state.declared_settings, state.settings),
+    ]
+
+
+def looping(state: ServiceState) -> bool:
+    """Does its runtime start it again and again, and it is not ready?"""
+    return state.restarts >= LOOP and not state.ready
 
 
 def finished(state: ServiceState) -> bool:
@@ -75,7 +90,9 @@ def differences(wanted: Mapping[str, str], has: Mapping[str, str]) -> list[str]:
 
 def shown(key: str, value: str | None) -> str:
     """The value of an environment variable for humans."""
-    return "unset" if value is None else MASK if looks_secret(key) else repr(value)
+    if value is None:
+        return "unset"
+    return MASK if looks_secret(key) else repr(_IN_TEXT.sub(lambda found: f"{found[1] or found[2]}{MASK}", value))
 
 
 def looks_secret(key: str) -> bool:

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from recover.errors import PlaybookError
-from recover.runtimes.local import LocalRuntime
 from recover.world import Services
 
-Builder = Callable[[Sequence[Path], Path], Services]
-"""Takes the target's files and the folder of its replica, which need not exist yet."""
+
+@dataclass(frozen=True)
+class Site:
+    """Where the services of a target are: all that a runtime is built from.
+
+    `replica` is the folder of the project's replica, which need not exist; `run` that of the run, which
+    exists as soon as something is done. With `looking` nothing is asked that is more than a look.
+    """
+
+    files: tuple[Path, ...]
+    project: str
+    replica: Path
+    run: Path
+    looking: bool = False
 
 
-def _local(files: Sequence[Path], project: Path) -> Services:
-    if len(files) != 1:
-        raise PlaybookError(f"the runtime local is described by exactly one file, not {len(files)}")
-    return LocalRuntime(files[0], project)
+Builder = Callable[[Site], Services]
 
 
-RUNTIMES: dict[str, Builder] = {"local": _local}
+def _local(site: Site) -> Services:
+    from recover.runtimes.local import LocalRuntime
+
+    if len(site.files) != 1:
+        raise PlaybookError(f"the runtime local is described by exactly one file, not {len(site.files)}")
+    return LocalRuntime(site.files[0], site.replica)
+
+
+def _compose(site: Site) -> Services:
+    from recover.runtimes.compose import ComposeRuntime
+    from recover.runtimes.compose_file import ComposeFile
+
+    env = site.replica / ".env"
+    replica = env.is_file()
+    file = ComposeFile(site.files, site.project, site.run.parent / "compose.lock", env if replica else None)
+    return ComposeRuntime(site.project, file if site.files else None, site.run, site.looking, replica)
+
+
+RUNTIMES: dict[str, Builder] = {"local": _local, "compose": _compose}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from recover.marked_yaml import MarkedDict, did_you_mean, read
 from recover.runtimes.local_file import Reader, Service, entries, variables
 from recover.runtimes.ports import HOST, holder, taken
 from recover.runtimes.processes import Process, Seen
-from recover.world import Address, ServiceState
+from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 """All that a service gets of the caller's environment."""
@@ -41,12 +42,17 @@ class LocalRuntime:
         """Every service, in the order of the file; needs no replica."""
         return tuple(str(name) for name in entries(self._tree))
 
-    def state(self, service: str, *, probe: bool = False) -> ServiceState:
+    def statuses(self) -> Mapping[str, Status]:
+        """How each process is."""
+        return {name: self.state(name).status for name in self.names()}
+
+    def state(self, service: str, *, probe: bool = False, overrides: Sequence[Path] = ()) -> ServiceState:
         """How the process is; with `probe` also whether it is ready, and if not why, in its own words.
 
         A service that ended by itself is "exited"; its exit code is None only when its keeper was killed
         or the machine went down. A one-shot is ready when it has ended with code 0.
         """
+        self._require_none(overrides)
         spec = self._service(service)
         with _words(f"how {service} is cannot be told", Unreachable):
             process = self._process(service)
@@ -58,6 +64,8 @@ class LocalRuntime:
             status=seen.status,
             environment=record.environment if record else {},
             declared=spec.environment,
+            settings={"command": record.command} if record else {},
+            declared_settings={"command": shlex.join(spec.command)},
             ready=not detail if probe else None,
             detail=detail,
             exit_code=seen.exit_code,
@@ -87,20 +95,22 @@ class LocalRuntime:
             self._unknown(f"{service} has no port {port}", str(port), map(str, ports))
         return Address(HOST, ports[0] if port is None else port)
 
-    def start(self, service: str, environment: Mapping[str, str] | None = None) -> None:
+    def start(self, service: str, given: Given = AS_DECLARED) -> None:
         """Start it, or replace a running instance. Returns when the process has become its command.
 
         Raises StepError, before anything is started, for a port that another process holds, and with the
         system's words when the command cannot be run or a file cannot be written.
         """
+        self._require_none(given.overrides)
         spec = self._service(service)
         self.stop(service)
         for port in spec.ports:
             self._require_free(service, port)
         base = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         with _words(f"cannot start {service}", StepError):
-            declared = {**spec.environment, **(environment or {})}
-            self._process(service).launch(secrets.token_hex(8), spec.command, spec.folder, declared, base)
+            environment = {**spec.environment, **given.environment}
+            command = given.command or spec.command
+            self._process(service).launch(secrets.token_hex(8), command, spec.folder, environment, base)
 
     def stop(self, service: str) -> None:
         """End it with its signal, after its time with SIGKILL to its group, and wait until it is gone.
@@ -110,6 +120,12 @@ class LocalRuntime:
         spec = self._service(service)
         with _words(f"cannot stop {service}", StepError):
             self._process(service).stop(spec.signal, spec.within)
+
+    def _require_none(self, overrides: Sequence[Path]) -> None:
+        if overrides:
+            raise PlaybookError(
+                "the runtime local has no override files", where=str(overrides[0]), next="use env or command"
+            )
 
     @cached_property
     def _tree(self) -> MarkedDict:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -40,6 +41,7 @@ class Record:
     environment: Mapping[str, str]
     started_at: datetime
     log_offset: int
+    command: str = ""
 
     @property
     def alive(self) -> bool:
@@ -130,7 +132,7 @@ class Process:
             "starts": str(self.log.with_suffix(".starts")),
             "record": str(self._file("json")),
             "exit": str(self._file("exit.json")),
-            "facts": {"instance": instance, "environment": dict(environment)},
+            "facts": {"instance": instance, "environment": dict(environment), "command": shlex.join(command)},
         }
         if failure := self._hand_over(json.dumps(order).encode()):
             raise StepError(f"cannot start {self.service}", where=f"{folder}: {command[0]}", why=failure)

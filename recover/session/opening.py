@@ -17,7 +17,7 @@ from recover.playbook.model import DatabaseTarget, Playbook, StepSpec, Target
 from recover.playbook.scope import Scope, Step
 from recover.postgres.session import Server
 from recover.postgres.session import Session as PostgresSession
-from recover.runtimes import RUNTIMES
+from recover.runtimes import RUNTIMES, Site
 from recover.secrets import Redactor, Secret
 from recover.session.bugs import report_bug
 from recover.session.options import Options
@@ -87,8 +87,10 @@ def replica_folder(state: Path, project: str) -> Path:
 
 
 @contextmanager
-def opened(playbook: Playbook, options: Options, place: RunPlace) -> Iterator[Opened]:
-    """The playbook on its target. Raises Precondition for a missing secret, Unreachable for a missing target.
+def opened(playbook: Playbook, options: Options, place: RunPlace, *, looking: bool = False) -> Iterator[Opened]:
+    """The playbook on its target, for `looking` only or to act.
+
+    Raises Precondition for a missing secret, Unreachable for a missing target.
 
     Whatever leaves this block has its secrets masked; what is not an error of ours becomes a Bug.
     """
@@ -96,7 +98,7 @@ def opened(playbook: Playbook, options: Options, place: RunPlace) -> Iterator[Op
     redactor = Redactor()
     with _masking(redactor):
         folder = replica_folder(options.state, project)
-        services = _services(target, folder)
+        services = _services(target, Site(target.services.files, project, folder, place.folder, looking))
         given = {"name": target.name, "project": project, "folder": str(folder)}
         secrets = Secrets(playbook, redactor)
         scope = Scope(playbook.values, secrets, given, services, place, playbook.folder)
@@ -171,13 +173,13 @@ class Databases:
         return Server(address.host, address.port, database.dbname, database.user, secret)
 
 
-def _services(target: Target, folder: Path) -> Services:
+def _services(target: Target, site: Site) -> Services:
     """The target's services. Raises PlaybookError for a runtime there is none of."""
     kind = target.services.runtime
     if kind not in RUNTIMES:
         hint = did_you_mean(kind, RUNTIMES) or f"known: {', '.join(RUNTIMES)}"
         raise PlaybookError(f"there is no runtime {kind!r}", why=hint)
-    return RUNTIMES[kind](target.services.files, folder)
+    return RUNTIMES[kind](site)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def plan(path: Path, options: Options, *, detailed: bool) -> int:
     playbook = load_playbook(path, options)
     project = project_of(playbook, options)
     place = RunPlace("RUN", options.state / project / "RUN")
-    with opened(playbook, options, place) as session:
+    with opened(playbook, options, place, looking=True) as session:
         planned = plans.fresh(session.specs, session.bind, session.live)
         foreseen = preview(planned, session.bind, session.forecast())
         title = f"{playbook.name} on {session.target.name} ({project}): {playbook.title}"

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from recover.checks.service import ServiceIs, differences, finished, looks_secret, shown
-from recover.errors import PlaybookError
+from recover.errors import PlaybookError, Unreachable
 from recover.marked_yaml import did_you_mean
-from recover.world import Action, Check, Forecast, Resource, Seconds, ServiceState, View, World
+from recover.world import RUNNING, Action, Check, Forecast, Given, Resource, Seconds, ServiceState, View, World
+
+KEPT_LINES = 50
 
 
 @dataclass(frozen=True)
 class Start:
-    """Start the service, or replace its running instance, with its file's environment and this.
+    """Start the service, or replace its running instance, as its file says and with this.
 
     `replaces` is the environment, beyond the file's, of the running instance it replaces; None when
-    nothing ran.
+    nothing ran. `anew`: there is an instance, and it is not as wanted.
     """
 
     service: str
     environment: Mapping[str, str]
     because: str
     replaces: Mapping[str, str] | None = None
+    command: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    anew: bool = False
 
     @property
     def describe(self) -> str:
         """The service and what it gets that its file does not say."""
-        verb = "start" if self.replaces is None else "replace"
-        given = ", ".join(f"{key}={shown(key, value)}" for key, value in self.environment.items())
-        return f"{verb} {self.service}{f' with {given}' if given else ''}"
+        verb = "recreate" if self.anew else "start" if self.replaces is None else "restart"
+        given = [f"{key}={shown(key, value)}" for key, value in self.environment.items()]
+        given += [f"the command {shown('command', shlex.join(self.command))}"] if self.command else []
+        given += [Path(path).name for path in self.overrides]
+        return f"{verb} {self.service}" + (f" with {', '.join(given)}" if given else "")
 
     @property
     def touches(self) -> tuple[Resource, ...]:
@@ -39,18 +49,32 @@ class Start:
 
     def apply(self, world: World) -> Mapping[str, object]:
         """Returns once it runs; whether it is ready is a question of its own. Raises StepError."""
-        world.services.start(self.service, self.environment)
-        return {"instance": world.services.state(self.service).instance}
+        log = self._last_lines(world)
+        world.services.start(self.service, self._given)
+        return {"instance": world.services.state(self.service).instance, **({"log_before": log} if log else {})}
 
     def forecast(self, forecast: Forecast) -> None:
-        """It will run with this environment."""
-        forecast.sets(self.service, "running", self.environment)
+        """It will run with this."""
+        forecast.starts(self.service, self._given)
 
     def inverse(self) -> Action | None:
         """Stop it, or start it as it ran before."""
         if self.replaces is None:
             return Stop(self.service, because="undo", environment=self.environment)
         return Start(self.service, self.replaces, because="undo", replaces=self.environment)
+
+    def _last_lines(self, world: World) -> str:
+        """What the instance that is replaced wrote last: its log may go with it."""
+        if not self.anew:
+            return ""
+        try:
+            return "\n".join(deque(world.services.logs(self.service), KEPT_LINES))
+        except Unreachable:
+            return ""
+
+    @property
+    def _given(self) -> Given:
+        return Given(self.environment, self.command, tuple(Path(path) for path in self.overrides))
 
 
 @dataclass(frozen=True)
@@ -78,7 +102,7 @@ class Stop:
 
     def forecast(self, forecast: Forecast) -> None:
         """It will not run."""
-        forecast.sets(self.service, "stopped")
+        forecast.stops(self.service)
 
     def inverse(self) -> Action | None:
         """Start it as it ran."""
@@ -87,30 +111,34 @@ class Stop:
 
 @dataclass(frozen=True)
 class StartService:
-    """The services run with their file's environment and `env`; a one that runs so already is left alone.
+    """The services run as their file says; one that runs so already is left alone.
 
-    They are started in parallel; `wait` says what has to be true of each `within` that time. Raises
-    PlaybookError when `env` names a service that is not started here.
+    Into a degraded mode: `env` and `command` (per service) and `overrides` (files laid over the target's,
+    for all services of the step). Without them a service that was degraded is made as its file says again.
+    Services are started in parallel; `wait` says what has to be true of each `within` that time. Raises
+    PlaybookError when `env` or `command` names a service that is not started here.
     """
 
     services: tuple[str, ...]
     wait: Literal["healthy", "started"] = "healthy"
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    command: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    overrides: tuple[Path, ...] = ()
     within: Seconds = Seconds(60)
     repeatable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name in self.env:
-            if name not in self.services:
-                hint = did_you_mean(name, self.services) or f"services: {', '.join(self.services)}"
-                raise PlaybookError(f"env names {name!r}, which this step does not start", next=hint)
+        for key, names in (("env", self.env), ("command", self.command)):
+            for name in names:
+                if name not in self.services:
+                    hint = did_you_mean(name, self.services) or f"services: {', '.join(self.services)}"
+                    raise PlaybookError(f"{key} names {name!r}, which this step does not start", next=hint)
 
     def decide(self, view: View) -> tuple[Action, ...]:
         """A start for each service that does not run, is stuck, or runs with another environment."""
         require_known(self.services, view)
-        states = [view.services.state(name) for name in dict.fromkeys(self.services)]
-        wanted = [(state, self._why(state)) for state in states]
-        return tuple(self._start(state, why) for state, why in wanted if why)
+        states = [view.services.state(name, overrides=self.overrides) for name in dict.fromkeys(self.services)]
+        return tuple(start for state in states if (start := self._start(state)))
 
     def claims(self, view: View) -> frozenset[Resource]:  # noqa: ARG002 - the same whatever is seen
         """The services."""
@@ -123,18 +151,25 @@ class StartService:
             return tuple((ServiceIs(name, "running"), 0.0) for name in names)
         return tuple((ServiceIs(name), float(self.within)) for name in names)
 
-    def _why(self, state: ServiceState) -> str:
-        """Why it has to be started, or ""."""
-        if finished(state):
-            return ""
-        if state.status != "running":
-            code = "" if state.exit_code is None or state.status != "exited" else f" (code {state.exit_code})"
-            return f"it is {state.status}{code}"
-        return "; ".join(differences({**state.declared, **self.env.get(state.name, {})}, state.environment))
+    def _start(self, state: ServiceState) -> Start | None:
+        """Start it, restart it, or make it anew; None when it runs as wanted or has done its work."""
+        differs = self._differs(state) if state.status != "missing" else []
+        why = "; ".join([*_not_running(state), *differs])
+        if not why or finished(state):
+            return None
+        given, replaces = self._given(state.name), beyond_file(state) if state.running else None
+        overrides = tuple(str(path) for path in given.overrides)
+        return Start(state.name, given.environment, why, replaces, given.command, overrides, anew=bool(differs))
 
-    def _start(self, state: ServiceState, because: str) -> Start:
-        replaces = beyond_file(state) if state.running else None
-        return Start(state.name, dict(self.env.get(state.name, {})), because, replaces)
+    def _differs(self, state: ServiceState) -> list[str]:
+        given = self._given(state.name)
+        return [
+            *differences({**state.declared, **given.environment}, state.environment),
+            *differences(given.over(state.declared_settings), state.settings),
+        ]
+
+    def _given(self, service: str) -> Given:
+        return Given(dict(self.env.get(service, {})), self.command.get(service, ()), self.overrides)
 
 
 @dataclass(frozen=True)
@@ -154,7 +189,8 @@ class StopService:
 
     def decide(self, view: View) -> tuple[Action, ...]:
         """A stop for each that runs, the last of the file first: what depends on others goes before them."""
-        states = [view.services.state(name) for name in reversed(self._chosen(view))]
+        chosen, now = self._chosen(view), view.services.statuses()
+        states = [view.services.state(name) for name in reversed(chosen) if now.get(name) in RUNNING]
         return tuple(Stop(s.name, f"it is {s.status}", beyond_file(s)) for s in states if s.running)
 
     def claims(self, view: View) -> frozenset[Resource]:
@@ -179,6 +215,17 @@ def require_known(names: Iterable[str], view: View) -> None:
         if name not in known:
             hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
             raise PlaybookError(f"there is no service {name!r}", next=hint)
+
+
+def _not_running(state: ServiceState) -> list[str]:
+    """ "it is exited (code 3)", "it is restarting (code 1, 4 restarts)", or nothing."""
+    if state.status == "running":
+        return []
+    if state.status == "missing":
+        return [f"it is missing{f': {state.detail}' if state.detail else ''}"]
+    known = [] if state.exit_code is None or state.status == "stopped" else [f"code {state.exit_code}"]
+    known += [f"{state.restarts} restarts"] if state.restarts else []
+    return [f"it is {state.status}" + (f" ({', '.join(known)})" if known else "")]
 
 
 def beyond_file(state: ServiceState) -> dict[str, str]:

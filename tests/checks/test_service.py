@@ -9,6 +9,7 @@ from fakes import FakeServices
 from recover.checks.service import ServiceIs, looks_secret
 from recover.errors import Unreachable
 from recover.evidence import Evidence
+from recover.world import Given
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_restarts_are_counted_and_do_not_make_up_for_health(services: FakeServic
 
 def test_as_declared_says_which_variables_the_degraded_mode_left_behind(services: FakeServices) -> None:
     assert ask(services, ServiceIs("api", as_declared=True)).passed
-    services.start("api", {"MIDDLEWARE": "", "TOKEN": "planted", "EXTRA": "1"})
+    services.start("api", Given({"MIDDLEWARE": "", "TOKEN": "planted", "EXTRA": "1"}))
     assert ask(services, ServiceIs("api")).passed
     evidence = ask(services, ServiceIs("api", as_declared=True))
     assert not evidence.passed

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from replicas import Replica, free_port, replica, until
 
 from recover.errors import PlaybookError, StepError, Unreachable
-from recover.runtimes import RUNTIMES
+from recover.runtimes import RUNTIMES, Site
 
 YAML = """
 local: 1
@@ -190,6 +191,7 @@ def test_any_of_its_ports_has_an_address(made: Replica) -> None:
 
 
 def test_the_table_takes_exactly_one_file(made: Replica) -> None:
-    assert RUNTIMES["local"]([made.file], made.project).names()[0] == "web"
+    site = Site((made.file,), "project", made.project, made.project)
+    assert RUNTIMES["local"](site).names()[0] == "web"
     with pytest.raises(PlaybookError, match="exactly one file, not 2"):
-        RUNTIMES["local"]([made.file, made.file], made.project)
+        RUNTIMES["local"](replace(site, files=(made.file, made.file)))

@@ -18,6 +18,7 @@ from recover.errors import StepError, Unreachable
 from recover.runtimes import keeper, processes
 from recover.runtimes.local import LocalRuntime
 from recover.runtimes.processes import Record
+from recover.world import Given
 
 YAML = """
 local: 1
@@ -88,7 +89,8 @@ def forge(made: Replica, pid: int, start: str) -> None:
 def begin_recover(made: Replica, script: str) -> subprocess.Popen[bytes]:
     """Another recover does this to the replica's runtime."""
     words = "import os, signal, subprocess, sys; from pathlib import Path\n"
-    words += "from recover.runtimes import processes\nfrom recover.runtimes.local import LocalRuntime\n"
+    words += "from recover.runtimes import processes\nfrom recover.world import Given\n"
+    words += "from recover.runtimes.local import LocalRuntime\n"
     words += f"runtime = LocalRuntime(Path({str(made.file)!r}), Path({str(made.project)!r}))\n{script}"
     return subprocess.Popen([sys.executable, "-c", words])
 
@@ -187,7 +189,7 @@ def test_recover_killed_in_the_middle_of_the_order_has_started_nothing(made: Rep
 
 def test_recover_killed_right_after_the_order_leaves_one_service_that_the_next_recover_knows(made: Replica) -> None:
     die = "def whole(self, order, timeout):\n    os.write(self.stdin.fileno(), order)\n    " + KILLED
-    die += "processes.subprocess.Popen.communicate = whole\nruntime.start('idle', {'MODE': 'degraded'})"
+    die += "processes.subprocess.Popen.communicate = whole\nruntime.start('idle', Given({'MODE': 'degraded'}))"
     assert recover(made, die) == -signal.SIGKILL
     state = made.runtime.state("idle")  # at once: the service is perhaps not even forked
     assert state.running
@@ -354,7 +356,7 @@ def test_no_secret_of_the_callers_environment_lives_on_in_the_keeper(
     made: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECOVER_PROBE_PASSWORD", "planted")
-    made.runtime.start("idle", {"MODE": "planted"})
+    made.runtime.start("idle", Given({"MODE": "planted"}))
     above = Path(f"/proc/{keeper_of(made, 'idle')}")
     assert b"planted" not in (above / "environ").read_bytes() + (above / "cmdline").read_bytes()
 

@@ -11,7 +11,7 @@ from fakes import FakeServices
 from recover.checks.service import ServiceIs
 from recover.errors import PlaybookError
 from recover.steps.service import Start, StartService, Stop, StopService
-from recover.world import Action, Forecast, Work
+from recover.world import Action, Forecast, Given, Work
 
 DECLARED = {
     "db": {},
@@ -67,14 +67,14 @@ def test_what_does_not_run_is_started_once_and_the_rest_left_alone(services: Fak
 def test_what_is_stuck_is_replaced(services: FakeServices, status: str) -> None:
     services.start("db")
     services.be("db", status=status)
-    assert said(decide(StartService(services=("db",)), services)) == [("replace db", f"it is {status}")]
+    assert said(decide(StartService(services=("db",)), services)) == [("restart db", f"it is {status}")]
 
 
 def test_another_environment_is_a_reason_named_variable_by_variable(services: FakeServices) -> None:
-    services.start("api", {"LEFT_OVER": "x", "API_TOKEN": "another"})
+    services.start("api", Given({"LEFT_OVER": "x", "API_TOKEN": "another"}))
     work = StartService(services=("api",), env={"api": {"MIDDLEWARE": "", "NEW_SECRET": "planted"}})
     [action] = do(work, services)
-    assert action.describe == "replace api with MIDDLEWARE='', NEW_SECRET=***"
+    assert action.describe == "recreate api with MIDDLEWARE='', NEW_SECRET=***"
     assert action.because == (
         "MIDDLEWARE is 'a,b', wanted ''; API_TOKEN is ***, wanted ***; NEW_SECRET is unset, wanted ***; "
         "LEFT_OVER is 'x', wanted unset"
@@ -85,7 +85,7 @@ def test_another_environment_is_a_reason_named_variable_by_variable(services: Fa
 def test_the_way_back_from_a_degraded_mode_is_a_start_without_env(services: FakeServices) -> None:
     do(StartService(services=("api",), env={"api": {"MIDDLEWARE": ""}}), services)
     [action] = do(StartService(services=("api",)), services)
-    assert (action.describe, action.because) == ("replace api", "MIDDLEWARE is '', wanted 'a,b'")
+    assert (action.describe, action.because) == ("recreate api", "MIDDLEWARE is '', wanted 'a,b'")
     assert services.state("api").environment == DECLARED["api"]
 
 
@@ -175,7 +175,7 @@ def test_a_start_is_undone_by_a_stop(services: FakeServices) -> None:
 
 
 def test_a_replacement_is_undone_by_the_environment_it_replaced(services: FakeServices) -> None:
-    services.start("api", {"MIDDLEWARE": "a"})
+    services.start("api", Given({"MIDDLEWARE": "a"}))
     before = services.state("api").environment
     work = StartService(services=("api",), env={"api": {"MIDDLEWARE": ""}})
     actions = do(work, services)
@@ -186,7 +186,7 @@ def test_a_replacement_is_undone_by_the_environment_it_replaced(services: FakeSe
 
 
 def test_a_stop_is_undone_by_a_start_with_what_it_ran_with(services: FakeServices) -> None:
-    services.start("api", {"MIDDLEWARE": ""})
+    services.start("api", Given({"MIDDLEWARE": ""}))
     before = services.state("api").environment
     undo(do(StopService(services=("api",)), services), services)
     assert services.state("api").running
@@ -194,7 +194,7 @@ def test_a_stop_is_undone_by_a_start_with_what_it_ran_with(services: FakeService
 
 
 def test_no_secret_of_the_running_instance_gets_into_an_actions_data(services: FakeServices) -> None:
-    services.start("api", {"API_TOKEN": "planted", "MIDDLEWARE": ""})
+    services.start("api", Given({"API_TOKEN": "planted", "MIDDLEWARE": ""}))
     [start] = decide(StartService(services=("api",)), services)
     [stop] = decide(StopService(services=("api",)), services)
     for action in (start, stop, start.inverse(), stop.inverse()):
@@ -212,7 +212,7 @@ def test_a_preview_foretells_states_so_that_later_steps_decide_on_them(services:
     assert forecast.services.state("api").status == "stopped"
     degraded = StartService(services=("api",), env={"api": {"MIDDLEWARE": ""}})
     [start] = degraded.decide(forecast)
-    assert start.because == "it is stopped"
+    assert start.because == "it is stopped; MIDDLEWARE is 'a,b', wanted ''"
     start.forecast(forecast)
     assert degraded.decide(forecast) == ()
     assert [a.because for a in StartService(services=("api",)).decide(forecast)] == ["MIDDLEWARE is '', wanted 'a,b'"]

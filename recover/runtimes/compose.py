@@ -1,0 +1,305 @@
+"""The compose runtime: a stack whose services are the containers of a Docker Compose project.
+
+Containers are found by the labels that compose gives them, stopped ones too, never by a part of a name.
+It never removes a volume, never pulls and never builds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from recover.errors import PlaybookError, StepError, Unreachable
+from recover.marked_yaml import did_you_mean
+from recover.runtimes import verdict
+from recover.runtimes.compose_file import ComposeFile
+from recover.runtimes.engine_api import SERVICE, Engine, Facts, Gone
+from recover.runtimes.settings import Declared, Made, compared
+from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
+
+GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
+ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
+REPLACES = "com.docker.compose.replace"
+
+
+@dataclass(frozen=True)
+class ComposeRuntime:
+    """`world.Services` over the containers of one project.
+
+    Without a `file` the services are those of the containers that there are, and start as they are.
+    `run` is the folder that override files are kept in. With `looking` the engine is asked nothing but
+    GET, so that health is the engine's own last result. A `replica` may be made from nothing; another
+    project that has left no trace on the engine is taken for a wrong engine. Raises PlaybookError for a
+    bad file or an unknown service, Unreachable when the engine does not answer.
+    """
+
+    project: str
+    file: ComposeFile | None
+    run: Path
+    looking: bool = False
+    replica: bool = False
+    engine: Engine = field(default_factory=Engine)
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def names(self) -> tuple[str, ...]:
+        """The services of the file, what others depend on first; then those that only have containers."""
+        written = self.file.names() if self.file else ()
+        found = (facts["Labels"][SERVICE] for facts in self.engine.containers(self.project))
+        return tuple(dict.fromkeys([*written, *sorted(found)]))
+
+    def statuses(self) -> Mapping[str, Status]:
+        """How each service is, by one question to the engine: the list of containers has no more than that."""
+        found: dict[str, Status] = dict.fromkeys(self.file.names() if self.file else (), "missing")
+        for facts in self.engine.containers(self.project):
+            now = _LISTED.get(facts["State"], "exited")
+            before = found.get(facts["Labels"][SERVICE], "missing")
+            found[facts["Labels"][SERVICE]] = now if before in ("missing", "exited") else before
+        return found
+
+    def state(self, service: str, *, probe: bool = False, overrides: Sequence[Path] = ()) -> ServiceState:
+        """How its container is; with `probe` also whether it is ready, and if not why."""
+        declared = self._declared(service, overrides)
+        found = self._containers(service)
+        if not found:
+            return self._missing(service, declared, probe=probe)
+        states = [self._one(service, facts, declared, probe=probe) for facts in found]
+        worst = min(states, key=lambda state: (state.running, bool(state.ready)))
+        wanted = declared.scale if declared else len(found)
+        if len(found) <= wanted:
+            return worst
+        names = ", ".join(f"{_name(facts)} ({facts['State']['Status']})" for facts in found)
+        return replace(
+            states[0],
+            ready=False if probe else None,
+            detail=f"{len(found)} containers of {service}, not {wanted}: {names}",
+        )
+
+    def logs(self, service: str, since: datetime | None = None) -> Iterator[str]:
+        """Its log lines up to now, oldest first; without `since` those since its last start.
+
+        The log of a container is removed with it: what a replaced one wrote is not here.
+        """
+        self._declared(service)
+        for facts in self._containers(service):
+            yield from self.engine.logs(facts["Id"], since or verdict.started_at(facts))
+
+    def address(self, service: str, port: int | None = None) -> Address:
+        """Where the container's `port` (default: its first published one) is reached from this machine.
+
+        Raises PlaybookError when it is not published, Unreachable when the engine chooses the port and
+        the container does not run.
+        """
+        declared = self._declared(service)
+        published = declared.ports if declared else []
+        bound = self._bound(service)
+        known = [target for target, _, _ in published] or [target for target, _ in bound]
+        if not known or (port is not None and port not in known):
+            hint = f"published: {', '.join(map(str, known)) or 'none'}"
+            raise PlaybookError(f"{service} does not publish the port {port or ''}".rstrip(), next=hint)
+        wanted = port or known[0]
+        for target, host, fixed in published:
+            if target == wanted and fixed:
+                return Address(self._host(host), fixed)
+        for target, address in bound:
+            if target == wanted:
+                return address
+        raise Unreachable(f"where {service}:{wanted} is published is known only while it runs")
+
+    # --- acting ---------------------------------------------------------------------------------
+
+    def start(self, service: str, given: Given = AS_DECLARED) -> None:
+        """Start its container, or replace a running instance: restarted when it is as wanted, else made anew.
+
+        Raises StepError with the engine's or compose's words, and when there are more containers than wanted.
+        """
+        declared, found = self._declared(service, given.overrides), self._containers(service)
+        if declared is None:
+            if given != AS_DECLARED or not found:
+                raise StepError(f"cannot give {service} another configuration", why="there is no compose file for it")
+        else:
+            self._require_scale(service, declared, found)
+            if len(found) < declared.scale or not all(
+                _fits(facts, self._image(facts), declared, given) for facts in found
+            ):
+                self._make(service, declared, given)
+                found = self._containers(service)
+        for facts in found:
+            self._begin(facts)
+
+    def stop(self, service: str) -> None:
+        """Stop its containers and wait until they are gone. They, their volumes and their logs stay."""
+        self._declared(service)
+        for facts in self._containers(service):
+            name = _name(facts)
+            if facts["State"].get("Paused"):
+                self.engine.unpause(facts["Id"], name)
+            if facts["State"]["Status"] not in ("created", "exited", "dead"):
+                self.engine.stop(facts["Id"], name, facts["Config"].get("StopTimeout") or GRACE)
+
+    def _begin(self, facts: Facts) -> None:
+        status, name = facts["State"]["Status"], _name(facts)
+        if status == "paused":
+            self.engine.unpause(facts["Id"], name)
+        if status in ("running", "restarting", "paused"):
+            self.engine.restart(facts["Id"], name, facts["Config"].get("StopTimeout") or GRACE)
+        else:
+            self.engine.start(facts["Id"], name)
+
+    def _make(self, service: str, declared: Declared, given: Given) -> None:
+        image = str(declared.service.get("image") or "")
+        if not declared.image:
+            raise StepError(
+                f"cannot make the container of {service}: its image is missing",
+                where=image or f"{service} has a build section and no image",
+                why=f"the engine has no image {image!r}" if image else "",
+                next=f"docker pull {image}, or build it" if image else f"docker compose build {service}",
+            )
+        assert self.file is not None  # a declared service has a file  # noqa: S101
+        self.file.create(service, given, self.run)
+
+    def _require_scale(self, service: str, declared: Declared, found: Sequence[Facts]) -> None:
+        """A replaced container beside its successor is compose's own unfinished work, and it finishes it."""
+        unfinished = any((facts["Config"]["Labels"] or {}).get(REPLACES) for facts in found)
+        if len(found) > declared.scale and not unfinished:
+            names = [_name(facts) for facts in found]
+            raise StepError(
+                f"there are {len(found)} containers of {service}, not {declared.scale}",
+                where=", ".join(names),
+                why="which of them is the right one cannot be told",
+                next=f"look at them, then remove the wrong one: docker rm -f {names[-1]}",
+            )
+
+    # --- one service ----------------------------------------------------------------------------
+
+    def _declared(self, service: str, overrides: Sequence[Path] = ()) -> Declared | None:
+        """What the file says of it; None for one that only has containers. Raises PlaybookError for none at all."""
+        config: Facts = self.file.read(overrides) if self.file else {}
+        said = (config.get("services") or {}).get(service)
+        if said is not None:
+            return Declared(said, config, self.engine.image(said["image"]) or {} if said.get("image") else {})
+        if not self.engine.containers(self.project, service):
+            self._unknown(service)
+        return None
+
+    def _unknown(self, service: str) -> NoReturn:
+        known = self.names()
+        hint = did_you_mean(service, known) or f"known: {', '.join(known) or 'none'}"
+        raise PlaybookError(f"there is no service {service!r}", where=self._source, next=hint)
+
+    def _containers(self, service: str) -> list[Facts]:
+        """Its containers, inspected, in the order of their numbers."""
+        found = []
+        for listed in self.engine.containers(self.project, service):
+            with suppress(Gone):  # removed since it was listed
+                found.append(self.engine.inspect(listed["Id"]))
+        if not found:
+            self._require_project()
+        return sorted(found, key=lambda facts: (not facts["State"].get("Running"), facts["Name"]))
+
+    def _missing(self, service: str, declared: Declared | None, *, probe: bool) -> ServiceState:
+        gone = [name for name in (declared.volumes if declared else ()) if not self.engine.has_volume(name)]
+        empty = f"; its volume {', '.join(gone)} is not there either and would begin empty" if gone else ""
+        return ServiceState(
+            service,
+            "missing",
+            declared=declared.environment() if declared else {},
+            ready=False if probe else None,
+            detail=f"there is no container of it{empty}",
+            oneshot=bool(declared and declared.oneshot),
+        )
+
+    def _one(self, service: str, facts: Facts, declared: Declared | None, *, probe: bool) -> ServiceState:
+        made = Made(facts, self._image(facts))
+        wants = declared.environment() if declared else {}
+        environment = made.environment(wants)
+        has, wanted = compared(declared, made) if declared else ({}, {})
+        oneshot = declared.oneshot if declared else made.host("RestartPolicy")["Name"] == "no"
+        detail = self._why_not_ready(facts, has, wanted, oneshot=oneshot) if probe else ""
+        return ServiceState(
+            name=service,
+            status=verdict.status_of(facts),
+            environment=environment,
+            declared=wants if declared else environment,
+            settings=has,
+            declared_settings=wanted,
+            ready=not detail if probe else None,
+            detail=detail,
+            exit_code=None
+            if facts["State"]["Running"] or facts["State"]["Status"] == "created"
+            else facts["State"]["ExitCode"],
+            restarts=facts["RestartCount"],
+            started_at=verdict.started_at(facts),
+            instance=f"{facts['Id'][:12]}@{facts['State']['StartedAt']}",
+            oneshot=oneshot,
+        )
+
+    def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:
+        ask = None if self.looking else partial(self.engine.ask_inside, facts["Id"])
+        why = verdict.why_not_ready(facts, oneshot=oneshot, ask=ask, last_words=lambda: self._last_words(facts))
+        if has.get("networks") == wanted.get("networks") or why.startswith("it ended"):
+            return why
+        apart = f"it is on the network {has['networks'] or 'none'}, not on {wanted['networks']}"
+        return f"{apart}; {why}" if why else apart
+
+    def _last_words(self, facts: Facts) -> str:
+        return "\n".join(self.engine.logs(facts["Id"], verdict.started_at(facts), tail=3))
+
+    def _image(self, facts: Facts) -> Facts:
+        return self.engine.image(facts["Image"]) or {}
+
+    def _bound(self, service: str) -> list[tuple[int, Address]]:
+        """(container's port, where it is now) of the running container."""
+        return [
+            (int(target.partition("/")[0]), Address(self._host(each["HostIp"]), int(each["HostPort"])))
+            for facts in self._containers(service)
+            for target, several in (facts["NetworkSettings"].get("Ports") or {}).items()
+            for each in several or ()
+        ]
+
+    def _host(self, published_on: str) -> str:
+        return self.engine.host if published_on in ANYWHERE else published_on
+
+    # --- the project ----------------------------------------------------------------------------
+
+    @property
+    def _source(self) -> str:
+        return str(self.file.files[0]) if self.file else f"project {self.project}"
+
+    def _traces(self) -> bool:
+        return self.replica or bool(self.engine.containers(self.project)) or bool(self.engine.volumes(self.project))
+
+    def _require_project(self) -> None:
+        """Raises Unreachable when the engine knows nothing of the project: it is likely another engine."""
+        if not self._traces():
+            others = ", ".join(self.engine.projects()) or "none"
+            raise Unreachable(
+                f"the engine has no project {self.project!r}",
+                where=self.engine.said,
+                why=f"no container and no volume has its label; projects here: {others}",
+                next=f"docker context ls; to make the project on this engine: docker compose -p {self.project} create",
+            )
+
+
+_LISTED: dict[str, Status] = {
+    "running": "running",
+    "restarting": "restarting",
+    "paused": "paused",
+    "created": "stopped",
+}
+
+
+def _fits(facts: Facts, image: Facts, declared: Declared, given: Given) -> bool:
+    """Is the container as the file and `given` want it?"""
+    made, wants = Made(facts, image), {**declared.environment(), **given.environment}
+    has, wanted = compared(declared, made)
+    return has == given.over(wanted) and made.environment(wants) == wants
+
+
+def _name(facts: Facts) -> str:
+    return str(facts["Name"]).lstrip("/")

@@ -1,0 +1,234 @@
+"""The Docker engine, asked through its API: every question and act of the compose runtime, and its errors.
+
+`Engine` connects when it is first used and again when the engine was away. Which engine: DOCKER_HOST, else
+the context in DOCKER_CONTEXT, else the current one (Docker documentation, "Docker contexts").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from recover.errors import RecoverError, StepError, Unreachable
+
+OLDEST_API = (1, 41)
+"""Docker Engine 20.10; older ones report less than is promised here."""
+TIMEOUT = 20.0  # seconds one answer of the engine may take
+OUTPUT = 4000  # bytes kept of what a probe says
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+ONEOFF = "com.docker.compose.oneoff"
+
+Facts = Mapping[str, Any]
+"""The engine's own answer, as its API reference describes it."""
+
+
+class Gone(Exception):
+    """What was asked for is not there (any more): the engine's 404. Never leaves the runtime."""
+
+
+@dataclass
+class Engine:
+    """One engine. Every method raises Unreachable when it does not answer, StepError when it refuses an act."""
+
+    _client: Any = field(default=None, repr=False)
+
+    # --- looking: nothing but GET ---------------------------------------------------------------
+
+    def containers(self, project: str, service: str = "") -> list[Facts]:
+        """The project's containers, stopped ones too, as the list has them; those of one service when given."""
+        labels = [f"{PROJECT}={project}", *([f"{SERVICE}={service}"] if service else [])]
+        with self._asking("its containers cannot be listed") as client:
+            found = client.containers(all=True, filters={"label": labels})
+        return [facts for facts in found if facts["Labels"].get(ONEOFF, "False") == "False"]
+
+    def projects(self) -> list[str]:
+        """Every compose project that has a container here."""
+        with self._asking("its containers cannot be listed") as client:
+            found = client.containers(all=True, filters={"label": PROJECT})
+        return sorted({facts["Labels"][PROJECT] for facts in found})
+
+    def volumes(self, project: str) -> list[str]:
+        """The names of the project's volumes."""
+        with self._asking("its volumes cannot be listed") as client:
+            found = client.volumes(filters={"label": f"{PROJECT}={project}"})
+        return [volume["Name"] for volume in found["Volumes"] or ()]
+
+    def has_volume(self, name: str) -> bool:
+        """Is there a volume of that name?"""
+        return self._found(lambda client: client.inspect_volume(name)) is not None
+
+    def inspect(self, container: str) -> Facts:
+        """Everything about one container. Raises Gone."""
+        facts = self._found(lambda client: client.inspect_container(container))
+        if facts is None:
+            raise Gone(container)
+        return facts
+
+    def image(self, reference: str) -> Facts | None:
+        """The image of that name or id, or None when the engine does not have it."""
+        return self._found(lambda client: client.inspect_image(reference))
+
+    def logs(self, container: str, since: datetime | None = None, tail: int | None = None) -> Iterator[str]:
+        """Its log lines since then, oldest first, at most the last `tail`. Bytes that are not UTF-8 become U+FFFD."""
+        begin = since.timestamp() - 0.001 if since and since.year > 1 else None
+        with self._asking(f"the log of {container} cannot be read") as client:
+            try:
+                said = client.logs(container, since=begin, tail=tail or "all", stream=False)
+            except _docker_errors().NotFound:
+                return iter(())
+        return iter(said.decode(errors="replace").splitlines())
+
+    # --- acting ---------------------------------------------------------------------------------
+
+    def start(self, container: str, name: str) -> None:
+        """Start a stopped container. Raises StepError with the engine's words (port taken, no such program)."""
+        with self._acting(f"cannot start {name}", container) as client:
+            client.start(container)
+
+    def restart(self, container: str, name: str, within: int) -> None:
+        """End it as `stop` does and start it again; its count of restarts begins anew."""
+        with self._acting(f"cannot restart {name}", container) as client:
+            client.restart(container, timeout=within)
+
+    def unpause(self, container: str, name: str) -> None:
+        """Let a paused container go on."""
+        with self._acting(f"cannot unpause {name}", container) as client:
+            client.unpause(container)
+
+    def stop(self, container: str, name: str, within: int) -> None:
+        """Signal it, after `within` seconds kill it, and wait until it is gone. Stopping twice is fine."""
+        with self._acting(f"cannot stop {name}", container) as client:
+            client.stop(container, timeout=within)
+
+    def ask_inside(self, container: str, argv: Sequence[str]) -> tuple[int, str]:
+        """Run a program in the container: its exit code and what it said. Raises Gone when it does not run."""
+        refused = (_docker_errors().NotFound, _docker_errors().APIError)
+        with self._asking(f"{container} cannot be asked") as client:
+            try:
+                made = client.exec_create(container, list(argv))
+                said = client.exec_start(made["Id"])
+                return client.exec_inspect(made["Id"])["ExitCode"] or 0, said[-OUTPUT:].decode(errors="replace").strip()
+            except refused as error:
+                raise Gone(_words(error)) from None
+
+    # --- the connection -------------------------------------------------------------------------
+
+    @property
+    def host(self) -> str:
+        """The name under which ports that the engine publishes are reached from here."""
+        return urlsplit(where()[0]).hostname or "127.0.0.1"
+
+    @property
+    def said(self) -> str:
+        """The engine's URL and what named it."""
+        return "{} ({})".format(*where())
+
+    def _found(self, ask: Callable[[Any], Facts]) -> Facts | None:
+        with self._asking("it cannot be asked") as client:
+            try:
+                return ask(client)
+            except _docker_errors().NotFound:
+                return None
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[Any]:
+        with self._translated(what, Unreachable):
+            yield self._connected()
+
+    @contextmanager
+    def _acting(self, what: str, container: str) -> Iterator[Any]:
+        with self._translated(what, StepError, where=container[:12]):
+            yield self._connected()
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            self._client = _connect()
+        return self._client
+
+    @contextmanager
+    def _translated(self, what: str, refused: type[RecoverError], where: str = "") -> Iterator[None]:
+        from requests.exceptions import RequestException
+
+        try:
+            yield
+        except _docker_errors().APIError as error:
+            raise refused(what, where=where, why=_words(error)) from None
+        except (_docker_errors().DockerException, RequestException, OSError) as error:
+            self._client = None
+            raise _away(error) from None
+
+
+def where() -> tuple[str, str]:
+    """The engine's URL, and what named it."""
+    if url := os.environ.get("DOCKER_HOST"):
+        return url, "DOCKER_HOST"
+    from docker.context import ContextAPI
+    from docker.context.config import get_current_context_name
+
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    context = ContextAPI.get_context(name)
+    if context is None:
+        raise Unreachable(f"there is no Docker context {name!r}", next="docker context ls")
+    return context.Host or "unix:///var/run/docker.sock", f"context {name}"
+
+
+def _connect() -> Any:
+    """A client that speaks the newest API both sides know. Raises Unreachable for an engine that is too old."""
+    from docker import APIClient
+    from docker.utils import kwargs_from_env
+
+    url, _ = where()
+    tls = kwargs_from_env().get("tls") or _tls_of_context()
+    client = APIClient(url, version="auto", timeout=TIMEOUT, tls=tls or False, use_ssh_client=url.startswith("ssh://"))
+    client.trust_env = not url.startswith(("unix://", "npipe://"))  # a proxy is never between us and a socket
+    version = tuple(int(part) for part in client.api_version.split("."))
+    if version < OLDEST_API:
+        need = ".".join(map(str, OLDEST_API))
+        raise Unreachable(
+            "the Docker engine is too old", where=url, why=f"it speaks API {client.api_version}, not {need}"
+        )
+    return client
+
+
+def _tls_of_context() -> Any:
+    from docker.context import ContextAPI
+    from docker.context.config import get_current_context_name
+
+    if os.environ.get("DOCKER_HOST"):
+        return None
+    context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT") or get_current_context_name())
+    return context.TLSConfig if context else None
+
+
+def _away(error: Exception) -> Unreachable:
+    if isinstance(error, Unreachable):
+        return error
+    url, named = where()
+    return Unreachable(
+        "the Docker engine does not answer",
+        where=f"{url} ({named})",
+        why=_words(error),
+        next="docker version; then start the engine, or name another one: DOCKER_HOST, docker context use",
+    )
+
+
+def _words(error: Exception) -> str:
+    """The engine's own sentence, or the innermost reason of a connection that failed."""
+    said = getattr(error, "explanation", None)
+    if said:
+        return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    while (inner := error.__cause__ or error.__context__) is not None and isinstance(inner, Exception):
+        error = inner
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _docker_errors() -> Any:
+    from docker import errors
+
+    return cast(Any, errors)

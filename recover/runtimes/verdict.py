@@ -1,0 +1,146 @@
+"""What is wrong with a container, in the engine's and the service's own words. Pure, but for `Ask`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from recover.runtimes.engine_api import Gone
+from recover.world import Status
+
+Facts = Mapping[str, Any]
+Ask = Callable[[Sequence[str]], tuple[int, str]]
+"""Runs a program in the container: its exit code and what it said. Raises Gone."""
+
+SETTLED = 1.0  # seconds a service without a health check must have run to count as started
+LOOP = 2  # restarts by the engine since it was started that make it a restart loop
+KILLED = 128  # exit codes above are a signal's number more (Docker documentation, "Exit status")
+STOP_CODES = {0, KILLED + 9, KILLED + 15}
+ALWAYS = ("always", "unless-stopped")
+WORDS = 500
+
+
+def status_of(facts: Facts) -> Status:
+    """The engine's state in our words.
+
+    Whether a container ended by itself or was stopped the API does not say. One that the engine would
+    have restarted was stopped; otherwise only the exit codes of a stop speak for one.
+    """
+    state = facts["State"]
+    if state["Status"] in ("running", "restarting", "paused"):
+        return state["Status"]  # type: ignore[no-any-return]  # one of the three
+    if state["Status"] == "created" and not state.get("Error"):
+        return "stopped"
+    if state.get("Error") or state.get("OOMKilled"):
+        return "exited"
+    policy = (facts["HostConfig"].get("RestartPolicy") or {}).get("Name")
+    stopped = policy in ALWAYS or state["ExitCode"] in STOP_CODES - {0}
+    return "stopped" if stopped else "exited"
+
+
+def looping(facts: Facts) -> bool:
+    """Does the engine start it again and again?"""
+    return int(facts["RestartCount"]) >= LOOP
+
+
+def started_at(facts: Facts) -> datetime | None:
+    """When it was last started (UTC), or None."""
+    at = instant(facts["State"].get("StartedAt", ""))
+    return at if at and at.year > 1 else None
+
+
+def why_not_ready(facts: Facts, *, oneshot: bool, ask: Ask | None, last_words: Callable[[], str]) -> str:
+    """ "" when the container is ready, else why not.
+
+    Ready is a health check that passes now, asked in the container itself, or where that may not be done
+    (`ask` is None) the engine's own result, if it is newer than the start. Without a health check: it runs.
+    """
+    state, status = facts["State"], facts["State"]["Status"]
+    if status == "created":
+        return (
+            f"it was created and could not be started: {state['Error']}"
+            if state.get("Error")
+            else "it was never started"
+        )
+    if status in ("exited", "dead"):
+        return "" if oneshot and state["ExitCode"] == 0 else _said(f"it {ended(state)}", last_words())
+    if status == "paused":
+        return f"it is paused; docker unpause {facts['Name'].lstrip('/')}"
+    if status == "restarting" or (looping(facts) and not _passes(facts, ask)):
+        times = f"it is in a restart loop: the engine has started it again {facts['RestartCount']} times"
+        return _said(f"{times}; it {ended(state)}", last_words())
+    if oneshot:
+        return "it has not ended yet"
+    return _health(facts, ask)
+
+
+def ended(state: Facts) -> str:
+    """ "ended with exit code 3", with the engine's reasons."""
+    code = state["ExitCode"]
+    signal = f" (signal {code - KILLED})" if KILLED < code < KILLED + 65 else ""
+    oom = ", killed because it used more memory than its limit (OOM)" if state.get("OOMKilled") else ""
+    error = f": {state['Error']}" if state.get("Error") else ""
+    return f"ended with exit code {code}{signal}{oom}{error}"
+
+
+def _passes(facts: Facts, ask: Ask | None) -> bool:
+    return bool(_test(facts)) and not _health(facts, ask)
+
+
+def _health(facts: Facts, ask: Ask | None) -> str:
+    test = _test(facts)
+    if not test:
+        return _settled(facts)
+    if ask is None:
+        return _engines_health(facts)
+    try:
+        code, said = ask(test)
+    except Gone as gone:
+        return f"its health check cannot be asked: {gone}"
+    return "" if code == 0 else _said(f"its health check ended with exit code {code}", said)
+
+
+def _settled(facts: Facts) -> str:
+    began = started_at(facts)
+    up = (datetime.now(UTC) - began).total_seconds() if began else SETTLED
+    return "" if up >= SETTLED or up < 0 else f"it has no health check, and runs since {up:.1f} s"
+
+
+def _engines_health(facts: Facts) -> str:
+    """The engine's last result; one from before the start does not count."""
+    health, began = facts["State"].get("Health") or {}, started_at(facts)
+    log = health.get("Log") or ()
+    last = log[-1] if log else {}
+    at = instant(last.get("End", ""))
+    if at is None or (began and at < began):
+        return "its health check has not been asked since it was started"
+    if last["ExitCode"] == 0:
+        return ""
+    times = f", {health['FailingStreak']} times in a row" if health.get("FailingStreak", 0) > 1 else ""
+    return _said(f"its health check ended with exit code {last['ExitCode']}{times}", last.get("Output", ""))
+
+
+def _test(facts: Facts) -> list[str]:
+    """The health check's program, or nothing."""
+    words = (facts["Config"].get("Healthcheck") or {}).get("Test") or ["NONE"]
+    if words[0] == "CMD":
+        return list(words[1:])
+    if words[0] != "CMD-SHELL":
+        return []
+    shell = facts["Config"].get("Shell") or ["/bin/sh", "-c"]
+    return [*shell, words[1]]
+
+
+def instant(text: str) -> datetime | None:
+    """A time as the engine writes it: RFC 3339 with up to nine decimals."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", text)
+    if not found:
+        return None
+    return datetime.fromisoformat(f"{found[1]}.{(found[2] or '0')[:6]:0<6}{found[3].replace('Z', '+00:00')}")
+
+
+def _said(what: str, words: str) -> str:
+    said = " | ".join(line.strip() for line in words.splitlines() if line.strip())
+    return f"{what}: {said[-WORDS:]}" if said else what

@@ -1,0 +1,79 @@
+"""Projects on a real Docker engine, for tests: made in a folder, removed at the end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from recover.runtimes import RUNTIMES, Site
+from recover.runtimes.compose import ComposeRuntime
+
+IMAGE = os.environ.get("RECOVER_TEST_IMAGE", "recover-replica/app:incident")
+"""An image with a shell and Python; `make images` makes it."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A compose project and its runtime, as the command line builds it."""
+
+    name: str
+    file: Path
+    runtime: ComposeRuntime
+
+    def docker(self, *words: str) -> str:
+        """Run the docker program; what it printed."""
+        return docker(*words)
+
+    def compose(self, *words: str) -> str:
+        """Run docker compose on the project's file."""
+        return docker("compose", *self.flags, *words)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        env = self.file.parent / "replica" / ".env"
+        return ("--env-file", str(env), "-p", self.name, "-f", str(self.file))
+
+    def containers(self, service: str = "") -> list[str]:
+        """The names of the project's containers, stopped ones too; those of one service when given."""
+        labels = [f"label=com.docker.compose.project={self.name}"]
+        labels += [f"label=com.docker.compose.service={service}"] if service else []
+        filters = [word for label in labels for word in ("--filter", label)]
+        return docker("ps", "--all", "--format", "{{.Names}}", *filters).split()
+
+    def container(self, service: str) -> str:
+        """The name of the service's one container."""
+        [name] = self.containers(service)
+        return name
+
+
+@contextmanager
+def project(
+    folder: Path, text: str, env: Mapping[str, object] | None = None, *, looking: bool = False
+) -> Iterator[Project]:
+    """A project from the text of its compose file; its containers, networks and volumes are removed at the end."""
+    name = f"recovertest{secrets.token_hex(4)}"
+    file, replica = folder / "compose.yaml", folder / "replica"
+    file.write_text(text)
+    replica.mkdir(exist_ok=True)
+    variables = {"IMAGE": IMAGE, **(env or {})}
+    (replica / ".env").write_text("".join(f"{key}={value}\n" for key, value in variables.items()))
+    site = Site((file,), name, replica, folder / "state" / "run", looking)
+    site.run.mkdir(parents=True, exist_ok=True)
+    made = Project(name, file, cast(ComposeRuntime, RUNTIMES["compose"](site)))
+    try:
+        yield made
+    finally:
+        docker("compose", "-p", name, "down", "--volumes", "--timeout", "1", "--remove-orphans")
+
+
+def docker(*words: str) -> str:
+    """Run the docker program; what it printed."""
+    done = subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
