@@ -1,5 +1,6 @@
 """What the stand-ins share: a small HTTP server that says what it is."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +32,9 @@ def serve(port: int, about: str, routes: Mapping[str, Route]) -> None:
     """Serve the routes (key: a path or, when it ends in /, what a path begins with) until a signal comes.
 
     `/` says that this is a stand-in, unless a route takes it; so does the first line of the log.
+    It listens on 127.0.0.1, or where HOST says: a container's port is published from all its addresses.
     """
+    host = os.environ.get("HOST", "127.0.0.1")
     known = {"/": lambda _: Answer(f"stand-in: {about}\n".encode(), "text/plain; charset=utf-8"), **routes}
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,8 +59,8 @@ def serve(port: int, about: str, routes: Mapping[str, Route]) -> None:
         def log_message(self, format: str, *args: object) -> None:
             """Scrapes and probes are not worth a line."""
 
-    print(f"stand-in: {about}; listening on 127.0.0.1:{port}", flush=True)
-    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    print(f"stand-in: {about}; listening on {host}:{port}", flush=True)
+    ThreadingHTTPServer((host, port), Handler).serve_forever()
 
 
 def _route(routes: Mapping[str, Route], path: str) -> Route | None:
