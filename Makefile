@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help drill test crash-matrix check format bench clean
+.PHONY: help drill test images test-docker crash-matrix check format bench clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,12 @@ drill: $(STAMP) ## Break the embedded replica as in the incident and recover it,
 
 test: $(STAMP) ## Run the tests (real PostgreSQL and Redis from wheels; no Docker needed).
 	$(BIN)/python -m pytest
+
+images: ## Pull or build the images of the container replica.
+	PYTHON=$(PYTHON) playbooks/enum-cascade/stack/images/build
+
+test-docker: $(STAMP) ## Run the tests that need a Docker engine; starts one for them where it can.
+	.ci/engine run sh -c '$(MAKE) --no-print-directory images && $(BIN)/python -m pytest -m docker'
 
 crash-matrix: $(STAMP) ## Kill a run at every point of every step, each in a run of its own (half an hour).
 	$(BIN)/python -m pytest -m matrix tests/drills
