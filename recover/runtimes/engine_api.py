@@ -59,9 +59,10 @@ class Engine:
             found = client.volumes(filters={"label": f"{PROJECT}={project}"})
         return [volume["Name"] for volume in found["Volumes"] or ()]
 
-    def has_volume(self, name: str) -> bool:
-        """Is there a volume of that name?"""
-        return self._found(lambda client: client.inspect_volume(name)) is not None
+    def volume_labels(self, name: str) -> Mapping[str, str] | None:
+        """The labels of the volume, or None when there is none of that name."""
+        found = self._found(lambda client: client.inspect_volume(name))
+        return None if found is None else found.get("Labels") or {}
 
     def inspect(self, container: str) -> Facts:
         """Everything about one container. Raises Gone."""
@@ -116,6 +117,17 @@ class Engine:
                 return client.exec_inspect(made["Id"])["ExitCode"] or 0, said[-OUTPUT:].decode(errors="replace").strip()
             except refused as error:
                 raise Gone(_words(error)) from None
+
+    def remove_labelled(self, label: str, value: str) -> None:
+        """Remove every container, then every network and volume that has the label with this value."""
+        wanted = {"label": f"{label}={value}"}
+        with self._acting(f"cannot remove what has the label {label}={value}", "") as client:
+            for container in client.containers(all=True, filters=wanted):
+                client.remove_container(container["Id"], force=True, v=True)
+            for network in client.networks(filters=wanted):
+                client.remove_network(network["Id"])
+            for volume in client.volumes(filters=wanted)["Volumes"] or ():
+                client.remove_volume(volume["Name"])
 
     # --- the connection -------------------------------------------------------------------------
 
