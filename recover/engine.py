@@ -55,7 +55,7 @@ from recover.journal.progress import Progress
 from recover.plan import Bind, Plan, Planned
 from recover.playbook.model import StepSpec
 from recover.playbook.scope import Asked, Step
-from recover.world import Action, Forecast, World
+from recover.world import Action, Forecast, Resource, World
 
 CrashPoint = Literal["before-act", "after-act", "after-effect"]
 Reach = Callable[[str, CrashPoint], None]
@@ -262,12 +262,15 @@ def _as_data(action: Action) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What a step would do. `actions` are (what, because); `status` is the word the plan prints."""
+    """What a step would do. `actions` are (what, because) and touch the resources in `touches`; `status` is
+    the word the plan prints.
+    """
 
     spec: StepSpec
     status: Literal["will", "already", "at run time", "will check", "done", "not needed", "isolated"]
     because: str = ""
     actions: tuple[tuple[str, str], ...] = ()
+    touches: frozenset[Resource] = frozenset()
 
 
 def preview(plan: Plan, bind: Bind, forecast: Forecast, *, ask: bool = True) -> list[Foreseen]:
@@ -301,7 +304,8 @@ def _foresee(spec: StepSpec, step: Step, forecast: Forecast, *, ask: bool) -> Fo
     for action in actions:
         action.forecast(forecast)
     if actions:
-        return Foreseen(spec, "will", "", tuple((action.describe, action.because) for action in actions))
+        touches = frozenset(resource for action in actions for resource in action.touches)
+        return Foreseen(spec, "will", "", tuple((action.describe, action.because) for action in actions), touches)
     return _foresee_checks(spec, step, forecast) if ask else Foreseen(spec, "already" if step.work else "will check")
 
 

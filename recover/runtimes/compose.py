@@ -241,6 +241,7 @@ class ComposeRuntime:
             started_at=verdict.started_at(facts),
             instance=f"{facts['Id'][:12]}@{facts['State']['StartedAt']}",
             oneshot=oneshot,
+            addresses=made.addresses(),
         )
 
     def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:

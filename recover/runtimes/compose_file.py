@@ -23,6 +23,7 @@ from recover.world import Given
 
 CREATING = 120.0  # seconds `docker compose` may take to make the containers of one service
 EVERY = 0.05
+ORDER = "x-recover-order"  # the names of the services, kept beside what compose says
 Facts = Mapping[str, Any]
 
 
@@ -46,13 +47,16 @@ class ComposeFile:
         """
         key = tuple(_stamp(path) for path in (*self.files, *overrides, self._env_file()))
         if key not in self._read:
-            said = self._compose(*self._words(overrides), "config", "--format", "json")
-            self._read[key] = _plain(json.loads(said))
+            facts = _plain(json.loads(self._compose(*self._words(overrides), "config", "--format", "json")))
+            self._read[key] = {**facts, ORDER: self._in_order(facts.get("services") or {})}
         return self._read[key]
 
     def names(self) -> tuple[str, ...]:
         """Every service: what others depend on first, otherwise in the order of the files."""
-        services = self.read().get("services") or {}
+        order: tuple[str, ...] = self.read()[ORDER]
+        return order
+
+    def _in_order(self, services: Facts) -> tuple[str, ...]:
         written = [name for path in self.files for name in _keys(path) if name in services]
         order: dict[str, None] = {}
         for name in (*written, *services):
@@ -165,7 +169,7 @@ def _keys(path: Path) -> list[str]:
     import yaml
 
     try:
-        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, ValueError, yaml.YAMLError):
         return []
     tops = node.value if isinstance(node, yaml.MappingNode) else []

@@ -37,6 +37,7 @@ class Engine:
     """One engine. Every method raises Unreachable when it does not answer, StepError when it refuses an act."""
 
     _client: Any = field(default=None, repr=False)
+    _images: dict[str, Facts] = field(default_factory=dict, repr=False)  # by id: what that names never changes
 
     # --- looking: nothing but GET ---------------------------------------------------------------
 
@@ -73,7 +74,12 @@ class Engine:
 
     def image(self, reference: str) -> Facts | None:
         """The image of that name or id, or None when the engine does not have it."""
-        return self._found(lambda client: client.inspect_image(reference))
+        if reference not in self._images:
+            facts = self._found(lambda client: client.inspect_image(reference))
+            if facts is None or not reference.startswith("sha256:"):
+                return facts
+            self._images[reference] = facts
+        return self._images[reference]
 
     def logs(self, container: str, since: datetime | None = None, tail: int | None = None) -> Iterator[str]:
         """Its log lines since then, oldest first, at most the last `tail`. Bytes that are not UTF-8 become U+FFFD."""

@@ -141,6 +141,12 @@ class Made:
             return None
         return " ".join(sorted(self.facts["NetworkSettings"].get("Networks") or {}))
 
+    def addresses(self) -> tuple[str, ...]:
+        """Its addresses on its networks, while it runs."""
+        networks = (self.facts["NetworkSettings"].get("Networks") or {}).values()
+        found = (network.get(key) for network in networks for key in ("IPAddress", "GlobalIPv6Address"))
+        return tuple(address for address in found if address)
+
     def _mounts(self) -> dict[str, str]:
         """Its mounts, without anonymous volumes: those have no name that a file could say."""
         mounts = {}
