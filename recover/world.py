@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from recover.errors import NotYetKnown
 from recover.evidence import Evidence
@@ -310,7 +310,12 @@ class World(Protocol):
 
 
 class Action(Protocol):
-    """One effect, as plain data: it can say itself, do itself, foretell itself and undo itself."""
+    """One effect, as plain data: it can say itself, do itself, foretell itself and undo itself.
+
+    With `parallel` it may be applied at the same time as the parallel ones beside it.
+    """
+
+    parallel: ClassVar[bool]
 
     @property
     def because(self) -> str: ...

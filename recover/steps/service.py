@@ -32,6 +32,7 @@ class Start:
     command: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     anew: bool = False
+    parallel: ClassVar[bool] = True
 
     @property
     def describe(self) -> str:
@@ -84,6 +85,7 @@ class Stop:
     service: str
     because: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:

@@ -86,7 +86,7 @@ def test_breaking_takes_back_the_fault_of_an_earlier_break(tmp_path: Path) -> No
     break_it(replica, spec, {"slow": "very"}, here, here, lambda _line: None)
     break_it(replica, spec, {}, here, here, lambda _line: None)
     env = replica.env()
-        assert (env["RELEASE"], env["SLOW"]) == ("after", "")
+    assert (env["RELEASE"], env["SLOW"]) == ("after", "")
 
 
 def test_stopping_stops_everything(tmp_path: Path) -> None:
