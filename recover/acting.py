@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Literal, TypeVar
@@ -57,7 +58,7 @@ class Acting:
             self.emit(ActionStarted(self.step, action.describe, action.because, action.touches, _as_data(action)))
             self.reach(self.step, "before-act")
         failures: dict[int, BaseException] = {}
-        with closing(at_once([lambda action=action: _timed(action, self.world) for action in actions])) as ends:
+        with closing(at_once([partial(_timed, action, self.world) for action in actions])) as ends:
             for n, end in ends:
                 if isinstance(end, BaseException):
                     failures[n] = end
@@ -81,7 +82,7 @@ def neighbours(actions: Sequence[Action]) -> Iterator[list[Action]]:
             yield from ([action] for action in run)
 
 
-def at_once(jobs: Sequence[Callable[[], T]], limit: int = AT_ONCE) -> Iterator[tuple[int, T | BaseException]]:
+def at_once(jobs: Sequence[Callable[[], T]], limit: int = AT_ONCE) -> Generator[tuple[int, T | BaseException]]:
     """The number and the result, or the exception, of each job, as they end; one job alone needs no thread.
 
     Closed before its end it begins no further job, and leaves alone those that run: their threads are
@@ -100,7 +101,9 @@ def at_once(jobs: Sequence[Callable[[], T]], limit: int = AT_ONCE) -> Iterator[t
         for _ in jobs:
             yield ended.get()
     finally:
-        _drain(waiting)
+        with suppress(Empty):
+            while True:
+                waiting.get_nowait()
 
 
 def _work(waiting: SimpleQueue[tuple[int, Callable[[], T]]], ended: SimpleQueue[tuple[int, T | BaseException]]) -> None:
@@ -113,14 +116,6 @@ def _work(waiting: SimpleQueue[tuple[int, Callable[[], T]]], ended: SimpleQueue[
             ended.put((n, job()))
         except BaseException as error:  # whatever it is, the caller waits for it and raises it
             ended.put((n, error))
-
-
-def _drain(queue: SimpleQueue[T]) -> None:
-    while not queue.empty():
-        try:
-            queue.get_nowait()
-        except Empty:  # a worker was quicker
-            return
 
 
 def _timed(action: Action, world: World) -> tuple[Mapping[str, object], float]:
