@@ -118,7 +118,8 @@ class StartService:
     Into a degraded mode: `env` and `command` (per service) and `overrides` (files laid over the target's,
     for all services of the step). Without them a service that was degraded is made as its file says again.
     Services are started in parallel, so none may need another of them to start; `wait` says what has to be
-    true of each `within` that time. Raises PlaybookError when `env` or `command` names a service that is not started here.
+    true of each `within` that time. Raises PlaybookError when `env` or `command` names a service that is
+    not started here.
     """
 
     services: tuple[str, ...]
