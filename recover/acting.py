@@ -35,6 +35,9 @@ VANISHED = (Unreachable, InDoubt, Interrupted)
 AT_ONCE = 8
 """How many acts run at the same time: enough for a stack, few enough for a container engine."""
 
+TURN = 0.2
+"""Seconds for which a second Ctrl-C may be missed."""
+
 T = TypeVar("T")
 
 
@@ -99,11 +102,18 @@ def at_once(jobs: Sequence[Callable[[], T]], limit: int = AT_ONCE) -> Generator[
         for _ in jobs[:limit]:
             threading.Thread(target=_work, args=(waiting, ended), daemon=True).start()
         for _ in jobs:
-            yield ended.get()
+            yield _next(ended)
     finally:
         with suppress(Empty):
             while True:
                 waiting.get_nowait()
+
+
+def _next(ended: SimpleQueue[T]) -> T:
+    """Waits in short turns: a signal that comes just before a wait does not end it, but is seen after its turn."""
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=TURN)
 
 
 def _work(waiting: SimpleQueue[tuple[int, Callable[[], T]]], ended: SimpleQueue[tuple[int, T | BaseException]]) -> None:

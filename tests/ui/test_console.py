@@ -113,19 +113,21 @@ def test_acts_in_flight_together_share_the_line_and_a_second_ctrl_c_leaves_them_
     tiny.write(TOGETHER)
     tiny.recover("run", str(tiny.playbook), "--yes")
     tiny.write(TOGETHER.replace('"1"', '"2"'))
-    child = terminal(tiny)
-    child.expect(r"steps\?")
-    child.sendline("y")
-    child.expect("Both: replace a with N='2'; replace b with N='2'")
-    child.sendintr()
-    child.expect("Both: replace a with N='2'; replace b with N='2'")  # still drawn: the first lets the acts end
-    child.sendintr()
-    child.expect("stopped at once: an act in flight is in doubt")
-    child.expect(pexpect.EOF)
-    assert child.wait() == 130
-    assert json.loads(tiny.recover("status", "--json").stdout)["in_doubt"] == "up"
-    for name in "ab":
-        os.killpg(json.loads((tiny.replica / "run" / f"{name}.json").read_text())["pid"], signal.SIGKILL)
+    try:
+        child = terminal(tiny)
+        child.expect(r"steps\?")
+        child.sendline("y")
+        child.expect("Both: replace a with N='2'; replace b with N='2'")
+        child.sendintr()
+        child.expect("Both: replace a with N='2'; replace b with N='2'")  # still drawn: the first lets the acts end
+        child.sendintr()
+        child.expect("stopped at once: an act in flight is in doubt")
+        child.expect(pexpect.EOF)
+        assert child.wait() == 130
+        assert json.loads(tiny.recover("status", "--json").stdout)["in_doubt"] == "up"
+    finally:
+        for name in "ab":
+            os.killpg(json.loads((tiny.replica / "run" / f"{name}.json").read_text())["pid"], signal.SIGKILL)
 
 
 def test_colour_is_left_out_where_it_is_not_wanted(tiny: Tiny) -> None:
