@@ -75,8 +75,8 @@ def project(
         docker("compose", "-p", name, "down", "--volumes", "--timeout", "1", "--remove-orphans")
 
 
-def docker(*words: str) -> str:
-    """Run the docker program; what it printed."""
+def docker(*words: str, stderr: bool = False) -> str:
+    """Run the docker program; what it printed, with `stderr` on both streams."""
     done = subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return done.stdout + done.stderr if stderr else done.stdout
