@@ -27,7 +27,6 @@ from typing import Any
 from recover.checks.service import ServiceIs
 from recover.checks.wait import Patience, Waiter
 from recover.runtimes import RUNTIMES, Site
-from recover.runtimes.engine_api import Engine
 
 ROUNDS = 3
 ROOT = Path(__file__).parents[1]
@@ -110,7 +109,10 @@ def looking(project: str, replica: Path, folder: Path) -> None:
     """The status of every service against one list call, and every detail of every service."""
     runtime = RUNTIMES["compose"](Site((STACK,), project, replica, folder / project / "run", looking=True))
     runtime.statuses()  # connected, and the compose file read
-    client = Engine()._connected()
+    from docker import APIClient
+
+    client = APIClient(version="auto")
+    client.containers(all=True)
     lists = [timed(lambda: client.containers(all=True)) for _ in range(20)]
     ours = [timed(runtime.statuses) for _ in range(20)]
     report("one list call of the engine's API", lists, "status of 24 services", ours)
@@ -129,10 +131,11 @@ def verdicts(folder: Path) -> None:
     try:
         for service, exits in (("loop", 2), ("ends", 1)):
             runtime.start(service)
-            verdict = Waiter(SimpleNamespace(services=runtime)).ask(ServiceIs(service), Patience(within=60))  # type: ignore[arg-type]  # services are all it asks
+            verdict = Waiter(SimpleNamespace(services=runtime)).ask(ServiceIs(service), Patience(within=60))
             now = datetime.now(UTC).timestamp()
-            assert events.stdout and verdict.hopeless
-            died = [d for d in (json.loads(events.stdout.readline()) for _ in range(exits))][-1]
+            assert events.stdout
+            assert verdict.hopeless, verdict
+            died = [json.loads(events.stdout.readline()) for _ in range(exits)][-1]
             print(f"{service}: verdict {now - died['timeNano'] / 1e9:5.2f} s after exit {exits}: {verdict.answer}")
             runtime.stop(service)
             if service == "loop":

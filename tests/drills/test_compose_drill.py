@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from crashing import assert_recovered, broken, chain, schema_changes
 from drilling import Drill
-from engines import docker
+from engines import IMAGE, docker
 
 from recover.drill.containers import remove_containers
 
@@ -62,8 +62,8 @@ def counting_creations(drill: Drill) -> Iterator[Counter[str]]:
     try:
         yield made
     finally:
-        docker("run", "--rm", "--network", "none", "--label", label.removeprefix("label="), "--label", "last=yes", "--entrypoint", "true",
-               "recover-replica/app:incident")  # fmt: skip
+        last = ("--label", label.removeprefix("label="), "--label", "last=yes")
+        docker("run", "--rm", "--network", "none", *last, "--entrypoint", "true", IMAGE)
         assert events.stdout
         for line in events.stdout:
             attributes = json.loads(line)["Attributes"]
