@@ -71,13 +71,14 @@ class ComposeRuntime:
         if not found:
             return self._missing(service, declared, probe=probe)
         states = [self._one(service, facts, declared, probe=probe) for facts in found]
-        worst = min(states, key=lambda state: (state.running, bool(state.ready)))
         wanted = declared.scale if declared else len(found)
-        if len(found) <= wanted:
-            return worst
+        if len(found) == wanted:
+            return min(states, key=lambda state: (state.running, bool(state.ready)))
         names = ", ".join(f"{_name(facts)} ({facts['State']['Status']})" for facts in found)
         return replace(
             states[0],
+            settings={**states[0].settings, "containers": names},
+            declared_settings={**states[0].declared_settings, "containers": str(wanted)},
             ready=False if probe else None,
             detail=f"{len(found)} containers of {service}, not {wanted}: {names}",
         )
@@ -89,7 +90,7 @@ class ComposeRuntime:
         """
         self._declared(service)
         for facts in self._containers(service):
-            yield from self.engine.logs(facts["Id"], since or verdict.started_at(facts))
+            yield from self.engine.logs(facts["Id"], since or verdict.speaks_since(facts))
 
     def address(self, service: str, port: int | None = None) -> Address:
         """Where the container's `port` (default: its first published one) is reached from this machine.
@@ -142,14 +143,14 @@ class ComposeRuntime:
             if facts["State"].get("Paused"):
                 self.engine.unpause(facts["Id"], name)
             if facts["State"]["Status"] not in ("created", "exited", "dead"):
-                self.engine.stop(facts["Id"], name, facts["Config"].get("StopTimeout") or GRACE)
+                self.engine.stop(facts["Id"], name, _grace(facts))
 
     def _begin(self, facts: Facts) -> None:
         status, name = facts["State"]["Status"], _name(facts)
         if status == "paused":
             self.engine.unpause(facts["Id"], name)
         if status in ("running", "restarting", "paused"):
-            self.engine.restart(facts["Id"], name, facts["Config"].get("StopTimeout") or GRACE)
+            self.engine.restart(facts["Id"], name, _grace(facts))
         else:
             self.engine.start(facts["Id"], name)
 
@@ -169,7 +170,8 @@ class ComposeRuntime:
 
     def _require_scale(self, service: str, declared: Declared, found: Sequence[Facts]) -> None:
         """A replaced container beside its successor is compose's own unfinished work, and it finishes it."""
-        unfinished = any((facts["Config"]["Labels"] or {}).get(REPLACES) for facts in found)
+        ids = {facts["Id"] for facts in found}
+        unfinished = any((facts["Config"]["Labels"] or {}).get(REPLACES) in ids for facts in found)
         if len(found) > declared.scale and not unfinished:
             names = [_name(facts) for facts in found]
             raise StepError(
@@ -245,7 +247,7 @@ class ComposeRuntime:
         )
 
     def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:
-        ask = None if self.looking else partial(self.engine.ask_inside, facts["Id"])
+        ask = None if self.looking else partial(self.engine.ask_inside, facts["Id"], within=verdict.patience(facts))
         why = verdict.why_not_ready(facts, oneshot=oneshot, ask=ask, last_words=lambda: self._last_words(facts))
         if has.get("networks") == wanted.get("networks") or why.startswith("it ended"):
             return why
@@ -253,7 +255,7 @@ class ComposeRuntime:
         return f"{apart}; {why}" if why else apart
 
     def _last_words(self, facts: Facts) -> str:
-        return "\n".join(self.engine.logs(facts["Id"], verdict.started_at(facts), tail=3))
+        return "\n".join(self.engine.logs(facts["Id"], verdict.speaks_since(facts), tail=3))
 
     def _image(self, facts: Facts) -> Facts:
         return self.engine.image(facts["Image"]) or {}
@@ -327,6 +329,11 @@ def _fits(facts: Facts, image: Facts, declared: Declared, given: Given) -> bool:
 
 def _listed_name(facts: Facts) -> str:
     return str((facts.get("Names") or [facts["Id"][:12]])[0]).lstrip("/")
+
+
+def _grace(facts: Facts) -> int:
+    given = facts["Config"].get("StopTimeout")
+    return GRACE if given is None else int(given)
 
 
 def _name(facts: Facts) -> str:

@@ -19,11 +19,14 @@ from typing import Any, NoReturn
 
 from recover.errors import PlaybookError, Precondition, StepError
 from recover.runtimes import keeper
+from recover.runtimes.engine_api import away
 from recover.world import Given
 
 CREATING = 120.0  # seconds `docker compose` may take to make the containers of one service
 EVERY = 0.05
 ORDER = "x-recover-order"  # the names of the services, kept beside what compose says
+AWAY = ("Cannot connect to the Docker daemon", "error during connect")
+"""What the docker program says when its engine does not answer, or no longer."""
 Facts = Mapping[str, Any]
 
 
@@ -106,6 +109,8 @@ class ComposeFile:
         why = _last_words(said)
         if "is not a docker command" in said or "unknown command: docker compose" in said:
             raise Precondition("Docker Compose v2 is not installed", why=why, next="docker compose version")
+        if any(words in said for words in AWAY):
+            raise away(why)
         if acting:
             raise StepError("docker compose cannot make the container", where=str(self.files[0]), why=why)
         config = " ".join(f"-f {path}" for path in self.files)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from recover.runtimes.engine_api import Gone
@@ -12,9 +13,13 @@ from recover.world import Status
 
 Facts = Mapping[str, Any]
 Ask = Callable[[Sequence[str]], tuple[int, str]]
-"""Runs a program in the container: its exit code and what it said. Raises Gone."""
+"""Runs a program in the container: its exit code and what it said. Raises Gone, TimeoutError."""
 
 SETTLED = 1.0  # seconds a service without a health check must have run to count as started
+EARLY = timedelta(seconds=0.1)
+"""How much older than `StartedAt` a container's first words may be: the engine notes the start after it (16 ms
+measured on a busy machine). The words of the incarnation before are older still, as restarting takes longer."""
+PROBE = 30.0  # seconds a health check may take by default (Docker documentation, HEALTHCHECK --timeout)
 LOOP = 2  # restarts by the engine since it was started that make it a restart loop
 KILLED = 128  # exit codes above are a signal's number more (Docker documentation, "Exit status")
 STOP_CODES = {0, KILLED + 9, KILLED + 15}
@@ -51,6 +56,17 @@ def started_at(facts: Facts) -> datetime | None:
     return at if at and at.year > 1 else None
 
 
+def speaks_since(facts: Facts) -> datetime | None:
+    """From when on its log is that of its last start; None when it was never started."""
+    began = started_at(facts)
+    return began - EARLY if began else None
+
+
+def patience(facts: Facts) -> float:
+    """Seconds that its health check may take."""
+    return float((facts["Config"].get("Healthcheck") or {}).get("Timeout") or 0) / 1e9 or PROBE
+
+
 def why_not_ready(facts: Facts, *, oneshot: bool, ask: Ask | None, last_words: Callable[[], str]) -> str:
     """ "" when the container is ready, else why not.
 
@@ -67,7 +83,7 @@ def why_not_ready(facts: Facts, *, oneshot: bool, ask: Ask | None, last_words: C
     if status in ("exited", "dead"):
         return "" if oneshot and state["ExitCode"] == 0 else _said(f"it {ended(state)}", last_words())
     if status == "paused":
-        return f"it is paused; docker unpause {facts['Name'].lstrip('/')}"
+        return f"docker unpause {facts['Name'].lstrip('/')} lets it go on"
     if status == "restarting" or (looping(facts) and not _passes(facts, ask)):
         times = f"it is in a restart loop: the engine has started it again {facts['RestartCount']} times"
         return _said(f"{times}; it {ended(state)}", last_words())
@@ -99,6 +115,8 @@ def _health(facts: Facts, ask: Ask | None) -> str:
         code, said = ask(test)
     except Gone as gone:
         return f"its health check cannot be asked: {gone}"
+    except TimeoutError:
+        return f"its health check did not end within {patience(facts):g} s: {shlex.join(test)}"
     return "" if code == 0 else _said(f"its health check ended with exit code {code}", said)
 
 
