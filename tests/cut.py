@@ -17,8 +17,8 @@ HEAD = 512  # bytes of a piece in which its request line is
 class Line:
     """A Unix socket that passes everything on to the engine's. Use as a context manager.
 
-    Once `cut_at` is set, the next request whose line contains it cuts the line: every connection ends and
-    no new one is answered until `mend`. With `carried_out` the engine first answers the request, and the
+    The first request whose line contains `cut_at` cuts the line: every connection ends and no new one is
+    answered until `mend`. With `carried_out` the engine first answers the request, and the
     answer is lost; otherwise it never hears of it.
     """
 
@@ -29,6 +29,7 @@ class Line:
     _open: set[socket.socket] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _listener: socket.socket | None = None
+    _last: socket.socket | None = None  # whose answer is lost
 
     @property
     def url(self) -> str:
@@ -43,7 +44,6 @@ class Line:
 
     def mend(self) -> None:
         """Answer again."""
-        self.cut_at = ""
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
         self._listener.listen()
@@ -67,6 +67,10 @@ class Line:
                 engine = socket.socket(socket.AF_UNIX)
                 engine.connect(ENGINE)
                 with self._lock:
+                    if listener is not self._listener:
+                        client.close()
+                        engine.close()
+                        return
                     self._open |= {client, engine}
                 for way in (self._requests, self._answers):
                     threading.Thread(target=way, args=(client, engine), daemon=True).start()
@@ -79,15 +83,16 @@ class Line:
                     self.cuts.append(line)
                     if not self.carried_out:
                         self.cut()
-                        return
+                        break
+                    self._last = engine
                 engine.sendall(piece)
             engine.shutdown(socket.SHUT_WR)
 
     def _answers(self, client: socket.socket, engine: socket.socket) -> None:
         with suppress(OSError):
             while piece := engine.recv(PIECE):
-                if self.cuts and self.carried_out and self._listener and self.cut_at:
+                if engine is self._last:
                     self.cut()
-                    return
+                    break
                 client.sendall(piece)
             client.shutdown(socket.SHUT_WR)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from engines import Project
+from engines import IMAGE, Project, docker, project
 
 from recover.checks.wait import Patience, Waiter
 from recover.evidence import Evidence
@@ -16,6 +19,26 @@ from recover.world import Action, Check, RunPlace, Seconds
 
 GENEROUS = Seconds(300)
 """A wait that ends by itself: no test is to see its end."""
+
+
+BASE = """
+x-base: &base {image: "${IMAGE}", stop_signal: SIGKILL, entrypoint: [/bin/sh, -c]}
+services:
+"""
+"""The beginning of a compose file whose services are one line of shell each, and end at once when stopped."""
+
+
+@cache
+def image() -> str:
+    """The image's id: its name may move to another while the tests run."""
+    return docker("image", "inspect", IMAGE, "--format", "{{.Id}}").strip()
+
+
+@contextmanager
+def stack(folder: Path, services: str) -> Iterator[Project]:
+    """A project from the text of its services."""
+    with project(folder, BASE + services, {"IMAGE": image()}) as made:
+        yield made
 
 
 def world(made: Project) -> LiveWorld:

@@ -127,7 +127,7 @@ class ComposeRuntime:
                 raise StepError(f"cannot give {service} another configuration", why="there is no compose file for it")
         else:
             self._require_scale(service, declared, found)
-            if len(found) < declared.scale or not all(
+            if len(found) != declared.scale or not all(
                 _fits(facts, self._image(facts), declared, given) for facts in found
             ):
                 self._make(service, declared, given)
@@ -166,14 +166,19 @@ class ComposeRuntime:
         for volume in declared.volumes:
             self._require_own(f"the volume {volume}", self.engine.volume_labels(volume))
         assert self.file is not None  # a declared service has a file  # noqa: S101
-        self.file.create(service, given, self.run)
+        self.file.create(service, given, self.run, first=partial(self._clear, service))
+
+    def _clear(self, service: str) -> None:
+        """Remove what a compose that was cut off had made in place of a container that is still there.
+
+        It never ran, and compose would stumble over its name.
+        """
+        for facts in _unfinished(self._containers(service)):
+            self.engine.remove(facts["Id"], _name(facts))
 
     def _require_scale(self, service: str, declared: Declared, found: Sequence[Facts]) -> None:
-        """A replaced container beside its successor is compose's own unfinished work, and it finishes it."""
-        ids = {facts["Id"] for facts in found}
-        unfinished = any((facts["Config"]["Labels"] or {}).get(REPLACES) in ids for facts in found)
-        if len(found) > declared.scale and not unfinished:
-            names = [_name(facts) for facts in found]
+        names = [_name(facts) for facts in found]
+        if len(found) - len(_unfinished(found)) > declared.scale:
             raise StepError(
                 f"there are {len(found)} containers of {service}, not {declared.scale}",
                 where=", ".join(names),
@@ -329,6 +334,13 @@ def _fits(facts: Facts, image: Facts, declared: Declared, given: Given) -> bool:
 
 def _listed_name(facts: Facts) -> str:
     return str((facts.get("Names") or [facts["Id"][:12]])[0]).lstrip("/")
+
+
+def _unfinished(found: Sequence[Facts]) -> list[Facts]:
+    """Those that were to replace one that is still there: compose starts a container only when that is gone."""
+    ids = {facts["Id"] for facts in found}
+    created = [facts for facts in found if facts["State"]["Status"] == "created"]
+    return [facts for facts in created if (facts["Config"]["Labels"] or {}).get(REPLACES) in ids]
 
 
 def _grace(facts: Facts) -> int:

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,14 +66,16 @@ class ComposeFile:
             _visit(name, services, order, ())
         return tuple(order)
 
-    def create(self, service: str, given: Given, folder: Path) -> None:
+    def create(self, service: str, given: Given, folder: Path, *, first: Callable[[], None] = lambda: None) -> None:
         """Make the service's container what the files and `given` say, without starting it.
 
         One that is otherwise is replaced; its volumes stay, anonymous ones too. Nothing is pulled or
-        built, no other service is touched. The override file is kept in `folder`. Raises StepError.
+        built, no other service is touched. The override file is kept in `folder`. `first` is called as soon as no
+        other compose is at work. Raises StepError.
         """
         words = [*self._words((*given.overrides, *_override(service, given, folder))), "up", "--no-start"]
         with self._alone(service) as lock:
+            first()
             self._compose(*words, "--no-deps", "--no-build", "--pull", "never", "--force-recreate", service, lock=lock)
 
     # --- the program ----------------------------------------------------------------------------

@@ -116,6 +116,11 @@ class Engine:
         with self._acting(f"cannot stop {name}", container) as client:
             client.stop(container, timeout=within)
 
+    def remove(self, container: str, name: str) -> None:
+        """Remove a container that does not run; its volumes stay, anonymous ones too."""
+        with self._acting(f"cannot remove {name}", container) as client:
+            client.remove_container(container)
+
     def ask_inside(self, container: str, argv: Sequence[str], within: float = PROBE) -> tuple[int, str]:
         """Run a program in the container: its exit code and what it said.
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engines import Project, docker, project
-from faults import GENEROUS, ask, carry_out, start
+from engines import Project, docker
+from faults import GENEROUS, ask, carry_out, stack, start
 from replicas import free_port, until
 
 from recover.checks.http import HttpAnswers
@@ -18,10 +18,6 @@ from recover.steps.service import StartService, StopService
 
 pytestmark = pytest.mark.docker
 
-BASE = """
-x-base: &base {image: "${IMAGE}", stop_signal: SIGKILL, entrypoint: [/bin/sh, -c]}
-services:
-"""
 CERTIFICATE = """
   web:
     <<: *base
@@ -59,7 +55,7 @@ def instance(made: Project, service: str) -> str:
 
 
 def test_a_service_that_misses_a_secret_is_given_up_at_once_in_its_own_words(tmp_path: Path) -> None:
-    with project(tmp_path, BASE + "  api: {<<: *base, command: ['exec cat /run/secrets/pg']}") as made:
+    with stack(tmp_path, "  api: {<<: *base, command: ['exec cat /run/secrets/pg']}") as made:
         verdict = start(made, "api")
     assert verdict.hopeless
     assert verdict.answer == (
@@ -76,7 +72,7 @@ def test_a_service_that_misses_a_secret_is_given_up_at_once_in_its_own_words(tmp
     ],
 )
 def test_a_secrets_file_that_is_not_there_is_named_in_the_engines_words(tmp_path: Path, secret: str) -> None:
-    with project(tmp_path, BASE + "  api: {<<: *base, command: [sleep 600], " + secret) as made:
+    with stack(tmp_path, "  api: {<<: *base, command: [sleep 600], " + secret) as made:
         with pytest.raises(StepError) as caught:
             start(made, "api")
         assert made.runtime.state("api").status == "missing"
@@ -87,7 +83,7 @@ def test_a_secrets_file_that_is_not_there_is_named_in_the_engines_words(tmp_path
 def test_a_secrets_file_that_has_gone_since_is_named_in_the_engines_words(tmp_path: Path) -> None:
     (tmp_path / "pg.txt").write_text("s")
     secret = "secrets: [pg]}\nsecrets: {pg: {file: ./pg.txt}}"
-    with project(tmp_path, BASE + "  api: {<<: *base, command: [sleep 600], " + secret) as made:
+    with stack(tmp_path, "  api: {<<: *base, command: [sleep 600], " + secret) as made:
         assert start(made, "api").passed
         carry_out(made, StopService(("api",)))
         (tmp_path / "pg.txt").unlink()
@@ -98,7 +94,7 @@ def test_a_secrets_file_that_has_gone_since_is_named_in_the_engines_words(tmp_pa
 
 
 def test_a_key_that_does_not_match_its_certificate_is_said(tmp_path: Path) -> None:
-    with project(tmp_path, BASE + CERTIFICATE) as made:
+    with stack(tmp_path, CERTIFICATE) as made:
         verdict = start(made, "web")
     assert verdict.hopeless
     assert "it ended with exit code 1" in verdict.answer
@@ -106,8 +102,8 @@ def test_a_key_that_does_not_match_its_certificate_is_said(tmp_path: Path) -> No
 
 
 def test_a_program_that_is_not_in_the_image_is_named(tmp_path: Path) -> None:
-    text = "services: {api: {image: '${IMAGE}', entrypoint: [/bin/not-there], restart: always}}"
-    with project(tmp_path, text) as made:
+    text = "  api: {<<: *base, entrypoint: [/bin/not-there], restart: always}"
+    with stack(tmp_path, text) as made:
         with pytest.raises(StepError) as caught:
             start(made, "api")
         assert made.runtime.state("api").status == "exited"
@@ -118,15 +114,15 @@ def test_a_program_that_is_not_in_the_image_is_named(tmp_path: Path) -> None:
 def test_first_words_are_heard_however_soon_it_ends(tmp_path: Path) -> None:
     names = [f"s{number}" for number in range(6)]
     text = "".join(f"  {name}: {{<<: *base, command: ['echo no licence; exit 9']}}\n" for name in names)
-    with project(tmp_path, BASE + text) as made:
+    with stack(tmp_path, text) as made:
         carry_out(made, StartService(tuple(names)))
         for name in names:
             assert "it ended with exit code 9: no licence" in ask(made, ServiceIs(name)).answer
 
 
 def test_a_crash_loop_ends_the_wait_and_says_why_it_crashes(tmp_path: Path) -> None:
-    text = BASE + "  api: {<<: *base, restart: always, command: ['echo no route to db; exit 1']}"
-    with project(tmp_path, text) as made:
+    text = "  api: {<<: *base, restart: always, command: ['echo no route to db; exit 1']}"
+    with stack(tmp_path, text) as made:
         verdict = start(made, "api")
         assert made.runtime.state("api").running  # the engine goes on, the wait does not
     assert verdict.hopeless
@@ -137,8 +133,8 @@ def test_a_crash_loop_ends_the_wait_and_says_why_it_crashes(tmp_path: Path) -> N
 
 
 def test_the_engine_that_gave_up_restarting_ends_the_wait(tmp_path: Path) -> None:
-    text = BASE + "  api: {<<: *base, restart: 'on-failure:1', command: ['echo no route to db; exit 4']}"
-    with project(tmp_path, text) as made:
+    text = "  api: {<<: *base, restart: 'on-failure:1', command: ['echo no route to db; exit 4']}"
+    with stack(tmp_path, text) as made:
         verdict = start(made, "api")
     assert verdict.hopeless
     assert verdict.answer == "it is exited: it ended with exit code 4: no route to db"
@@ -149,7 +145,7 @@ def test_a_kill_for_memory_is_called_that(tmp_path: Path, policy: str) -> None:
     if docker("info", "--format", "{{.MemoryLimit}}").strip() != "true":
         pytest.skip("NOT TESTED: the control groups of this machine cannot limit memory")
     grow = "{<<: *base, mem_limit: 32m, entrypoint: [python, -c, \"print('loading'); bytearray(256 << 20)\"]"
-    with project(tmp_path, f'{BASE}  api: {grow}, restart: "{policy}"}}') as made:
+    with stack(tmp_path, f'  api: {grow}, restart: "{policy}"}}') as made:
         verdict = start(made, "api")
     assert verdict.hopeless
     assert "it ended with exit code 137 (signal 9), killed because it used more memory than its limit" in verdict.answer
@@ -161,7 +157,7 @@ def test_a_kill_for_memory_is_called_that(tmp_path: Path, policy: str) -> None:
 
 def test_a_health_check_that_fails_says_why_itself(tmp_path: Path) -> None:
     probe = "{test: [CMD-SHELL, 'echo disk is full >&2; exit 3'], interval: 1s, retries: 2}"
-    with project(tmp_path, BASE + f"  api: {{<<: *base, command: [sleep 600], healthcheck: {probe}}}") as made:
+    with stack(tmp_path, f"  api: {{<<: *base, command: [sleep 600], healthcheck: {probe}}}") as made:
         carry_out(made, StartService(("api",)))
         asked = ask(made, ServiceIs("api"), 0)
         seen = looking(made)
@@ -175,7 +171,7 @@ def test_a_health_check_that_fails_says_why_itself(tmp_path: Path) -> None:
 
 def test_a_health_check_that_hangs_is_no_yes_and_does_not_hang_the_wait(tmp_path: Path) -> None:
     probe = "{test: [CMD, sleep, '600'], interval: 1s, timeout: 1s}"
-    with project(tmp_path, BASE + f"  api: {{<<: *base, command: [sleep 600], healthcheck: {probe}}}") as made:
+    with stack(tmp_path, f"  api: {{<<: *base, command: [sleep 600], healthcheck: {probe}}}") as made:
         carry_out(made, StartService(("api",)))
         verdict = ask(made, ServiceIs("api"), 0)
     assert not verdict.passed
@@ -183,9 +179,7 @@ def test_a_health_check_that_hangs_is_no_yes_and_does_not_hang_the_wait(tmp_path
 
 
 def test_a_health_check_whose_program_is_missing_is_no_yes(tmp_path: Path) -> None:
-    with project(
-        tmp_path, BASE + "  api: {<<: *base, command: [sleep 600], healthcheck: {test: [CMD, pg_isreedy]}}"
-    ) as made:
+    with stack(tmp_path, "  api: {<<: *base, command: [sleep 600], healthcheck: {test: [CMD, pg_isreedy]}}") as made:
         carry_out(made, StartService(("api",)))
         verdict = ask(made, ServiceIs("api"), 0)
     assert not verdict.passed
@@ -199,7 +193,7 @@ def test_healthy_but_wrong_is_told_in_the_services_words(tmp_path: Path) -> None
         f"healthcheck: {health}, volumes: ['{tmp_path}/srv.py:/srv.py:ro']}}"
     )
     (tmp_path / "srv.py").write_text(WRONG)
-    with project(tmp_path, BASE + text) as made:
+    with stack(tmp_path, text) as made:
         assert start(made, "api").passed
         verdict = ask(made, HttpAnswers(f"http://127.0.0.1:{port}/users"), 0)
     assert not verdict.passed
@@ -208,7 +202,7 @@ def test_healthy_but_wrong_is_told_in_the_services_words(tmp_path: Path) -> None
 
 def test_without_a_health_check_it_is_ready_when_it_has_stayed_up(tmp_path: Path) -> None:
     text = "  api: {<<: *base, command: [sleep 600]}\n  bad: {<<: *base, command: ['sleep 0.4; echo no disk; exit 4']}"
-    with project(tmp_path, BASE + text) as made:
+    with stack(tmp_path, text) as made:
         good, bad = start(made, "api"), start(made, "bad")
         began = made.runtime.state("api").started_at
     assert good.passed
@@ -221,7 +215,7 @@ def test_without_a_health_check_it_is_ready_when_it_has_stayed_up(tmp_path: Path
 @pytest.mark.parametrize("only_looking", [False, True])
 def test_healthy_from_before_the_start_does_not_count(tmp_path: Path, *, only_looking: bool) -> None:
     probe = "{test: [CMD, test, -e, /dev/shm/ready], interval: 1s}"  # gone with the container's processes
-    with project(tmp_path, BASE + f"  db: {{<<: *base, command: [sleep 600], healthcheck: {probe}}}") as made:
+    with stack(tmp_path, f"  db: {{<<: *base, command: [sleep 600], healthcheck: {probe}}}") as made:
         seen, be_ready = looking(made) if only_looking else made, ("touch", "/dev/shm/ready")
         carry_out(made, StartService(("db",)))
         docker("exec", made.container("db"), *be_ready)
@@ -241,14 +235,14 @@ def test_healthy_from_before_the_start_does_not_count(tmp_path: Path, *, only_lo
 
 def test_a_one_shot_that_fails_ends_the_wait_with_its_last_words(tmp_path: Path) -> None:
     text = "  migrate: {<<: *base, restart: 'no', command: ['echo begin; echo revision 7 is unknown; exit 5']}"
-    with project(tmp_path, BASE + text) as made:
+    with stack(tmp_path, text) as made:
         verdict = start(made, "migrate")
     assert verdict.hopeless
     assert verdict.answer == "it is exited: it ended with exit code 5: begin | revision 7 is unknown"
 
 
 def test_a_one_shot_that_succeeded_is_done_and_not_started_again(tmp_path: Path) -> None:
-    with project(tmp_path, BASE + "  migrate: {<<: *base, restart: 'no', command: [sleep 0.2]}") as made:
+    with stack(tmp_path, "  migrate: {<<: *base, restart: 'no', command: [sleep 0.2]}") as made:
         assert start(made, "migrate").passed
         first = instance(made, "migrate")
         assert carry_out(made, StartService(("migrate",), within=GENEROUS)) == ()
