@@ -64,7 +64,7 @@ class HttpAnswers:
 
 
 def _words(reply: Reply) -> str:
-    """ ": " and what a refusal says of itself, or ""."""
+    """What a refusal says of itself, to be put after its status; or nothing."""
     said = " ".join(reply.text[:SHOWN].split()) if reply.status >= REFUSAL else ""
     return f": {said}" if said else ""
 
