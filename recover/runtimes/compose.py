@@ -260,7 +260,9 @@ class ComposeRuntime:
         return f"{apart}; {why}" if why else apart
 
     def _last_words(self, facts: Facts) -> str:
-        return "\n".join(self.engine.logs(facts["Id"], verdict.speaks_since(facts), tail=3))
+        """Of the incarnation that has ended: one that runs again may be silent yet."""
+        since = None if facts["State"]["Status"] == "running" else verdict.speaks_since(facts)
+        return "\n".join(self.engine.logs(facts["Id"], since, tail=3))
 
     def _image(self, facts: Facts) -> Facts:
         return self.engine.image(facts["Image"]) or {}

@@ -24,6 +24,7 @@ LOOP = 2  # restarts by the engine since it was started that make it a restart l
 KILLED = 128  # exit codes above are a signal's number more (Docker documentation, "Exit status")
 STOP_CODES = {0, KILLED + 9, KILLED + 15}
 ALWAYS = ("always", "unless-stopped")
+OOM = "killed because it used more memory than its limit (OOM)"
 WORDS = 500
 
 
@@ -93,10 +94,12 @@ def why_not_ready(facts: Facts, *, oneshot: bool, ask: Ask | None, last_words: C
 
 
 def ended(state: Facts) -> str:
-    """ "ended with exit code 3", with the engine's reasons."""
+    """ "ended with exit code 3", with the engine's reasons; of one that runs again it has forgotten the code."""
+    if state["Status"] == "running":
+        return f"was {OOM}, and runs again" if state.get("OOMKilled") else "runs again at this moment"
     code = state["ExitCode"]
     signal = f" (signal {code - KILLED})" if KILLED < code < KILLED + 65 else ""
-    oom = ", killed because it used more memory than its limit (OOM)" if state.get("OOMKilled") else ""
+    oom = f", {OOM}" if state.get("OOMKilled") else ""
     error = f": {state['Error']}" if state.get("Error") else ""
     return f"ended with exit code {code}{signal}{oom}{error}"
 
