@@ -18,6 +18,7 @@ from recover.checks.logs import LogsAre
 from recover.checks.service import ServiceIs
 from recover.errors import StepError
 from recover.steps.service import StartService, StopService
+from recover.world import Given
 
 pytestmark = pytest.mark.docker
 
@@ -154,6 +155,19 @@ def test_a_stopped_double_is_named_too(tmp_path: Path) -> None:
             assert caught.value.next.endswith(f"docker rm -f {second}")
 
 
+def test_what_a_compose_that_was_cut_off_had_made_is_cleared(tmp_path: Path) -> None:
+    with stack(tmp_path, API) as made:
+        assert start(made, "api").passed
+        first = made.container("api")
+        old = running(first).split()[0]
+        labels = (f"project={made.name}", "service=api", "oneoff=False", "container-number=1", f"replace={old}")
+        words = [word for label in labels for word in ("--label", f"com.docker.compose.{label}")]
+        docker("create", "--name", f"{old[:12]}_{first}", *words, "--network", "none", image())
+        made.runtime.start("api", Given({"MODE": "degraded"}))
+        assert made.containers() == [first]
+        assert made.runtime.state("api").environment["MODE"] == "degraded"
+
+
 def test_a_container_that_is_missing_of_several_is_made(tmp_path: Path) -> None:
     with stack(tmp_path, API.replace("{<<: *base", "{<<: *base, scale: 2")) as made:
         assert start(made, "api").passed
@@ -237,6 +251,7 @@ def test_an_engine_that_goes_away_in_a_step_is_named_and_the_run_goes_on(
 def test_an_engine_that_is_away_from_the_start_is_named(tmp_path: Path) -> None:
     with stack(tmp_path, API) as made:
         said = recover(made, "run", "playbook.yml", engine=f"unix://{tmp_path}/nobody", expect=7)
+    assert "the Docker engine does not answer" in said
     assert f"at: unix://{tmp_path}/nobody (DOCKER_HOST)" in said
     assert "because: No such file or directory" in said
     assert NEXT in said
