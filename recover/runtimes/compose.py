@@ -19,7 +19,8 @@ from recover.marked_yaml import did_you_mean
 from recover.runtimes import verdict
 from recover.runtimes.compose_file import ComposeFile
 from recover.runtimes.engine_api import SERVICE, Engine, Facts, Gone
-from recover.runtimes.settings import Declared, Made, compared
+from recover.runtimes.service_facts import Declared, Made
+from recover.runtimes.settings import compared
 from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
@@ -152,13 +153,13 @@ class ComposeRuntime:
             self.engine.start(facts["Id"], name)
 
     def _make(self, service: str, declared: Declared, given: Given) -> None:
-        image = str(declared.service.get("image") or "")
         if not declared.image:
+            get = "build" if declared.service.get("build") else "pull"
             raise StepError(
                 f"cannot make the container of {service}: its image is missing",
-                where=image or f"{service} has a build section and no image",
-                why=f"the engine has no image {image!r}" if image else "",
-                next=f"docker pull {image}, or build it" if image else f"docker compose build {service}",
+                where=str(self.file and self.file.files[0]),
+                why=f"the engine has no image {declared.reference!r}, and nothing is pulled or built here",
+                next=f"docker compose -p {self.project} {get} {service}",
             )
         assert self.file is not None  # a declared service has a file  # noqa: S101
         self.file.create(service, given, self.run)
@@ -182,7 +183,8 @@ class ComposeRuntime:
         config: Facts = self.file.read(overrides) if self.file else {}
         said = (config.get("services") or {}).get(service)
         if said is not None:
-            return Declared(said, config, self.engine.image(said["image"]) or {} if said.get("image") else {})
+            declared = Declared(said, config)
+            return replace(declared, image=self.engine.image(declared.reference) or {})
         if not self.engine.containers(self.project, service):
             self._unknown(service)
         return None
