@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from recover.runtimes.service_facts import Declared, Facts, Made
@@ -23,11 +24,12 @@ CONDITIONS = {"none": "no", "any": "always"}  # Compose specification, deploy.re
 def compared(declared: Declared, made: Made) -> tuple[dict[str, str], dict[str, str]]:
     """The settings that can be compared: as the container has them, and as its file wants them.
 
-    A container whose image has lost its name cannot be made anew, so that alone is no difference.
+    A container whose image has lost its name cannot be made anew, so that alone is no difference: what
+    the file leaves open is then the image's that it was made from, or as it is.
     """
-    has, wanted = _made(made, declared), _declared(declared)
     if not declared.image and made.config("Image") == declared.reference:
-        wanted["image"] = has["image"]
+        declared = replace(declared, image=made.image or {"Id": made.facts["Image"], "Config": made.facts["Config"]})
+    has, wanted = _made(made, declared), _declared(declared)
     for name in _unsaid(has, wanted, made.image):
         wanted.pop(name, None)
         has.pop(name, None)
