@@ -48,6 +48,7 @@ class ServiceState:
     UTC. `exit_code` is the runtime's own: of a process negative for a signal, as in subprocess, of a
     container 128 more. `restarts` by the runtime itself since it was started; `instance` tells one
     incarnation from the next. A `oneshot` is meant to end: it is ready when it exited with code 0.
+    `note` says what cannot be known of it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ServiceState:
     started_at: datetime | None = None
     instance: str = ""
     oneshot: bool = False
+    note: str = ""
 
     @property
     def running(self) -> bool:

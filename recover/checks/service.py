@@ -65,7 +65,7 @@ class ServiceIs:
             return f"it is {state.status}{f': {state.detail}' if state.detail else ''}"
         if self.restarts is not None and state.restarts > self.restarts:
             return f"it was restarted {state.restarts} times, wanted at most {self.restarts}"
-        return "; ".join(undeclared(state)) if self.as_declared else ""
+        return "; ".join(filter(None, [state.note, *undeclared(state)])) if self.as_declared else ""
 
 
 def undeclared(state: ServiceState) -> list[str]:

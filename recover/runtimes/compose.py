@@ -12,11 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
-from recover.errors import PlaybookError, StepError, Unreachable
-from recover.marked_yaml import did_you_mean
-from recover.runtimes import verdict
+from recover.errors import PlaybookError, Unreachable
+from recover.runtimes import refusals, verdict
 from recover.runtimes.compose_file import ComposeFile
 from recover.runtimes.engine_api import SERVICE, Engine, Facts, Gone
 from recover.runtimes.service_facts import Declared, Made
@@ -25,7 +23,7 @@ from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
-REPLACES = "com.docker.compose.replace"
+REPLACES, HASH, IMAGE = (f"com.docker.compose.{label}" for label in ("replace", "config-hash", "image"))
 
 
 @dataclass(frozen=True)
@@ -117,19 +115,15 @@ class ComposeRuntime:
     def start(self, service: str, given: Given = AS_DECLARED) -> None:
         """Start its container, or replace a running instance: restarted when it is as wanted, else made anew.
 
-        Raises StepError with the engine's or compose's words, and when there are more containers than wanted.
+        Raises StepError with the engine's or compose's words, when there are more containers than wanted, and for
+        another configuration of a service that no file names.
         """
         declared, found = self._declared(service, given.overrides), self._containers(service)
-        if declared is None:
-            if given != AS_DECLARED or not found:
-                raise StepError(f"cannot give {service} another configuration", why="there is no compose file for it")
-        else:
-            self._require_scale(service, declared, found)
-            if len(found) < declared.scale or not all(
-                _fits(facts, self._image(facts), declared, given) for facts in found
-            ):
-                self._make(service, declared, given)
-                found = self._containers(service)
+        if declared is None and (given != AS_DECLARED or not found):
+            raise refusals.unwritten(service)
+        if declared and not self._as_wanted(declared, found, given):
+            self._make(declared, given, found)
+            found = self._containers(service)
         for facts in found:
             self._begin(facts)
 
@@ -152,29 +146,34 @@ class ComposeRuntime:
         else:
             self.engine.start(facts["Id"], name)
 
-    def _make(self, service: str, declared: Declared, given: Given) -> None:
-        if not declared.image:
-            get = "build" if declared.service.get("build") else "pull"
-            raise StepError(
-                f"cannot make the container of {service}: its image is missing",
-                where=str(self.file and self.file.files[0]),
-                why=f"the engine has no image {declared.reference!r}, and nothing is pulled or built here",
-                next=f"docker compose -p {self.project} {get} {service}",
-            )
-        assert self.file is not None  # a declared service has a file  # noqa: S101
-        self.file.create(service, given, self.run)
-
-    def _require_scale(self, service: str, declared: Declared, found: Sequence[Facts]) -> None:
+    def _make(self, declared: Declared, given: Given, found: Sequence[Facts]) -> None:
         """A replaced container beside its successor is compose's own unfinished work, and it finishes it."""
         unfinished = any((facts["Config"]["Labels"] or {}).get(REPLACES) for facts in found)
         if len(found) > declared.scale and not unfinished:
-            names = [_name(facts) for facts in found]
-            raise StepError(
-                f"there are {len(found)} containers of {service}, not {declared.scale}",
-                where=", ".join(names),
-                why="which of them is the right one cannot be told",
-                next=f"look at them, then remove the wrong one: docker rm -f {names[-1]}",
-            )
+            raise refusals.too_many(declared.name, [_name(facts) for facts in found], declared.scale)
+        if not declared.image:
+            raise refusals.no_image(declared, self.project, self._source)
+        assert self.file is not None  # a declared service has a file  # noqa: S101
+        self.file.create(declared.name, given, self.run, partial(self._settled, given.overrides))
+
+    def _settled(self, overrides: Sequence[Path], hashes: Mapping[str, str]) -> bool:
+        """Would compose leave the containers of these services alone?"""
+        return all(self._untouched(service, of, overrides) for service, of in hashes.items())
+
+    def _untouched(self, service: str, config: str, overrides: Sequence[Path]) -> bool:
+        declared, found = self._declared(service, overrides), self._containers(service)
+        labels = [facts["Config"]["Labels"] for facts in found]
+        return (
+            declared is not None
+            and all(each.get(HASH) == config and each.get(IMAGE) == declared.image.get("Id") for each in labels)
+            and self._as_wanted(declared, found, AS_DECLARED)
+        )
+
+    def _as_wanted(self, declared: Declared, found: Sequence[Facts], given: Given) -> bool:
+        """Are there as many containers as there should be, each as the file and `given` want it?"""
+        if len(found) != declared.scale:
+            return False
+        return all(_fits(Made(facts, self._image(facts)), declared, given) for facts in found)
 
     # --- one service ----------------------------------------------------------------------------
 
@@ -186,13 +185,8 @@ class ComposeRuntime:
             declared = Declared(said, config)
             return replace(declared, image=self.engine.image(declared.reference) or {})
         if not self.engine.containers(self.project, service):
-            self._unknown(service)
+            raise refusals.unknown(service, self.names(), self._source)
         return None
-
-    def _unknown(self, service: str) -> NoReturn:
-        known = self.names()
-        hint = did_you_mean(service, known) or f"known: {', '.join(known) or 'none'}"
-        raise PlaybookError(f"there is no service {service!r}", where=self._source, next=hint)
 
     def _containers(self, service: str) -> list[Facts]:
         """Its containers, inspected, in the order of their numbers."""
@@ -239,6 +233,7 @@ class ComposeRuntime:
             started_at=verdict.started_at(facts),
             instance=f"{facts['Id'][:12]}@{facts['State']['StartedAt']}",
             oneshot=oneshot,
+            note="" if declared else refusals.UNWRITTEN,
         )
 
     def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:
@@ -279,13 +274,7 @@ class ComposeRuntime:
     def _require_project(self) -> None:
         """Raises Unreachable when the engine knows nothing of the project: it is likely another engine."""
         if not self._traces():
-            others = ", ".join(self.engine.projects()) or "none"
-            raise Unreachable(
-                f"the engine has no project {self.project!r}",
-                where=self.engine.said,
-                why=f"no container and no volume has its label; projects here: {others}",
-                next=f"docker context ls; to make the project on this engine: docker compose -p {self.project} create",
-            )
+            raise refusals.no_project(self.project, self.engine.said, self.engine.projects())
 
 
 _LISTED: dict[str, Status] = {
@@ -296,9 +285,8 @@ _LISTED: dict[str, Status] = {
 }
 
 
-def _fits(facts: Facts, image: Facts, declared: Declared, given: Given) -> bool:
-    """Is the container as the file and `given` want it?"""
-    made, wants = Made(facts, image), {**declared.environment(), **given.environment}
+def _fits(made: Made, declared: Declared, given: Given) -> bool:
+    wants = {**declared.environment(), **given.environment}
     has, wanted = compared(declared, made)
     return has == given.over(wanted) and made.environment(wants) == wants
 

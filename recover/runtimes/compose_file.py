@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ from recover.world import Given
 CREATING = 120.0  # seconds `docker compose` may take to make the containers of one service
 EVERY = 0.05
 Facts = Mapping[str, Any]
+Settled = Callable[[Mapping[str, str]], bool]
+"""Are these services, each with the hash of its configuration, as compose would make them?"""
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,28 @@ class ComposeFile:
             _visit(name, services, order, ())
         return tuple(order)
 
-    def create(self, service: str, given: Given, folder: Path) -> None:
+    def create(self, service: str, given: Given, folder: Path, settled: Settled) -> None:
         """Make the service's container what the files and `given` say, without starting it.
 
         One that is otherwise is replaced; its volumes stay, anonymous ones too. Nothing is pulled or
         built, no other service is touched. The override file is kept in `folder`. Raises StepError.
+
+        With --no-deps compose forgets `depends_on` in the hash that it labels the container with, and a later
+        `docker compose up` makes it anew. So it is left out where compose finds nothing to do for those services.
         """
-        words = [*self._words((*given.overrides, *_override(service, given, folder))), "up", "--no-start"]
+        words = self._words((*given.overrides, *_override(service, given, folder)))
         with self._alone(service) as lock:
-            self._compose(*words, "--no-deps", "--no-build", "--pull", "never", "--force-recreate", service, lock=lock)
+            deps = [] if settled(self._needs(service, given.overrides)) else ["--no-deps"]
+            words += ["up", "--no-start", *deps, "--no-build", "--pull", "never", "--force-recreate", service]
+            self._compose(*words, lock=lock)
+
+    def _needs(self, service: str, overrides: Sequence[Path]) -> dict[str, str]:
+        """The services that it depends on, directly or not, each with the hash of what the files say of it."""
+        needs: dict[str, None] = {}
+        _visit(service, self.read(overrides).get("services") or {}, needs, ())
+        del needs[service]
+        said = self._compose(*self._words(overrides), "config", "--hash", ",".join(needs)) if needs else ""
+        return dict(line.split() for line in said.splitlines())
 
     # --- the program ----------------------------------------------------------------------------
 

@@ -188,7 +188,7 @@ def test_environment_is_that_of_the_file_not_of_the_image(made: Project) -> None
 
 CHANGES: list[tuple[str, str, Any, str]] = [
     ("bare", "command", ["sleep", "7"], "command is 'sleep 600', wanted 'sleep 7'"),
-    ("strings", "command", "'sleep 7'", "command is 'sleep 600; echo \"a b\"', wanted 'sleep 7'"),
+    ("strings", "command", "'sleep 7'", "command is *sleep 600; echo*a b*, wanted *'sleep 7'*"),
     ("lists", "entrypoint", ["bash", "-c"], "entrypoint is 'sh -c', wanted 'bash -c'"),
     ("restart_no", "user", "0", "user is '1000', wanted '0'"),
     ("restart_no", "working_dir", "/tmp", "working_dir is '/work', wanted '/tmp'"),
@@ -242,7 +242,7 @@ CHANGES: list[tuple[str, str, Any, str]] = [
         "networks",
         "networks.front",
         {"aliases": ["www"]},
-        "aliases is '*front:networks,web,www', wanted '*front:networks,www'",
+        "aliases is '* PROJECT_front:networks,web,www', wanted '* PROJECT_front:networks,www'",
     ),
     ("net_host", "network_mode", "none", "networks is 'host', wanted 'none'"),
     ("ports", "ports.0", "127.0.0.1:1:80", "ports is '*', wanted '*127.0.0.1:1->80/tcp*'"),
@@ -270,7 +270,7 @@ CHANGES: list[tuple[str, str, Any, str]] = [
         "health_list",
         "healthcheck.test",
         ["CMD", "false"],
-        "healthcheck is 'sh -c 'exit 0', interval 3600 s, retries 2', wanted 'false, interval 3600 s, retries 2'",
+        "healthcheck is *sh -c 'exit 0', interval 3600 s, retries 2*, wanted 'false, interval 3600 s, retries 2'",
     ),
     (
         "health_times",
