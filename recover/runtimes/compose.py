@@ -185,7 +185,10 @@ class ComposeRuntime:
             declared = Declared(said, config)
             return replace(declared, image=self.engine.image(declared.reference) or {})
         if not self.engine.containers(self.project, service):
-            raise refusals.unknown(service, self.names(), self._source)
+            known = self.names()
+            if not known:
+                self._require_project()
+            raise refusals.unknown(service, known, self._source)
         return None
 
     def _containers(self, service: str) -> list[Facts]:
