@@ -86,7 +86,7 @@ class ComposeRuntime:
         """
         self._declared(service)
         for facts in self._containers(service):
-            yield from self.engine.logs(facts["Id"], since or verdict.started_at(facts))
+            yield from self.engine.logs(facts["Id"], since or verdict.log_begins(facts))
 
     def address(self, service: str, port: int | None = None) -> Address:
         """Where the container's `port` (default: its first published one) is reached from this machine.
@@ -248,7 +248,7 @@ class ComposeRuntime:
         return f"{apart}; {why}" if why else apart
 
     def _last_words(self, facts: Facts) -> str:
-        return "\n".join(self.engine.logs(facts["Id"], verdict.started_at(facts), tail=3))
+        return "\n".join(self.engine.logs(facts["Id"], verdict.log_begins(facts), tail=3))
 
     def _image(self, facts: Facts) -> Facts:
         return self.engine.image(facts["Image"]) or {}

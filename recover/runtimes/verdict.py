@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from recover.runtimes.engine_api import Gone
@@ -16,6 +16,7 @@ Ask = Callable[[Sequence[str]], tuple[int, str]]
 
 SETTLED = 1.0  # seconds a service without a health check must have run to count as started
 LOOP = 2  # restarts by the engine since it was started that make it a restart loop
+GAP = timedelta(seconds=0.1)
 KILLED = 128  # exit codes above are a signal's number more (Docker documentation, "Exit status")
 STOP_CODES = {0, KILLED + 9, KILLED + 15}
 ALWAYS = ("always", "unless-stopped")
@@ -49,6 +50,20 @@ def started_at(facts: Facts) -> datetime | None:
     """When it was last started (UTC), or None."""
     at = instant(facts["State"].get("StartedAt", ""))
     return at if at and at.year > 1 else None
+
+
+def log_begins(facts: Facts) -> datetime | None:
+    """From when on its log is that of the present incarnation; None: from its beginning.
+
+    The engine writes down a start after the process has begun, and a fast one has spoken or even ended by
+    then. But it starts none again within a tenth of a second (Docker documentation, restart policies).
+    """
+    began, ended = started_at(facts), instant(facts["State"].get("FinishedAt", ""))
+    if began is None or ended is None or ended.year == 1:
+        return None
+    if facts["State"]["Running"] and ended < began:
+        return ended + GAP  # the end of the one before
+    return min(began, ended) - GAP
 
 
 def why_not_ready(facts: Facts, *, oneshot: bool, ask: Ask | None, last_words: Callable[[], str]) -> str:

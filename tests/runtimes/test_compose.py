@@ -287,6 +287,19 @@ def test_a_surplus_container_is_not_removed(made: Project) -> None:
     assert made.containers("api") == names
 
 
+def test_the_first_words_of_a_container_are_in_its_log_and_not_those_of_before(made: Project) -> None:
+    """The engine's StartedAt is later than the first words of a fast program."""
+    for number in range(5):
+        made.runtime.start("api", Given(command=("sh", "-c", f"echo first {number}")))
+        until(lambda: made.runtime.state("api").status == "exited")
+        assert list(made.runtime.logs("api")) == [f"first {number}"]
+    before = made.runtime.state("api").started_at
+    made.runtime.start("api", Given(command=("sh", "-c", "echo first 4")))
+    until(lambda: made.runtime.state("api").status == "exited")
+    assert list(made.runtime.logs("api")) == ["first 4"]
+    assert list(made.runtime.logs("api", before)) == ["first 4", "first 4"]
+
+
 # --- without a project, without a file ------------------------------------------------------------
 
 
