@@ -12,7 +12,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -48,9 +48,15 @@ class ComposeFile:
         """
         key = tuple(_stamp(path) for path in (*self.files, *overrides, self._env_file()))
         if key not in self._read:
-            said = self._compose(*self._words(overrides), "config", "--format", "json")
-            self._read[key] = _plain(json.loads(said))
+            self._read[key] = _plain(self._config(overrides))
         return self._read[key]
+
+    def _config(self, overrides: Sequence[Path]) -> Facts:
+        said = self._compose(*self._words(overrides), "config", "--format", "json")
+        with suppress(ValueError):
+            if isinstance(facts := json.loads(said), dict):
+                return facts
+        raise StepError("docker compose config did not answer with JSON", next="docker compose version")
 
     def names(self) -> tuple[str, ...]:
         """Every service: what others depend on first, otherwise in the order of the files."""
@@ -116,7 +122,8 @@ class ComposeFile:
     def _refuse(self, said: str, *, acting: bool) -> NoReturn:
         why = _last_words(said)
         if "is not a docker command" in said or "unknown command: docker compose" in said:
-            raise Precondition("Docker Compose v2 is not installed", why=why, next="docker compose version")
+            first = said.strip().splitlines()[0]
+            raise Precondition("Docker Compose v2 is not installed", why=first, next="docker compose version")
         if acting:
             raise StepError("docker compose cannot make the container", where=str(self.files[0]), why=why)
         config = " ".join(f"-f {path}" for path in self.files)

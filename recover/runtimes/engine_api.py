@@ -165,7 +165,7 @@ class Engine:
 
 
 def _connect() -> Any:
-    """A client that speaks the newest API both sides know. Raises Unreachable for an engine that is too old."""
+    """A client that speaks the API version of the engine. Raises Unreachable for an engine that is too old."""
     from docker import APIClient
     from docker.utils import kwargs_from_env
 
