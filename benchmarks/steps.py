@@ -55,7 +55,7 @@ def bare_loop(folder: Path, steps: int) -> float:
 
 def engine(path: Path, state: Path) -> tuple[float, float]:
     """(seconds, MiB) of a run of the playbook in a process of its own; imports are not counted."""
-    replica = state / "p" / "replica"
+    replica = state / "p" / "replica-local"
     replica.mkdir(parents=True)
     (replica / ".env").touch()
     words = [sys.executable, "-c", MEASURE, str(path), str(state)]

@@ -41,6 +41,7 @@ Target = Annotated[str | None, typer.Option(help="Which of the playbook's target
 Set = Annotated[list[str] | None, typer.Option("-e", metavar="NAME=VALUE", help="Set a variable of the playbook.")]
 State = Annotated[Path | None, typer.Option(help="Where runs and replicas are kept; default: $XDG_STATE_HOME/recover.")]
 Project = Annotated[str | None, typer.Option(help="The target's project name, instead of the playbook's.")]
+Runtime = Annotated[str | None, typer.Option(help="What the replica runs on: local (default) or compose.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer ordinary questions with yes.")]
 Quiet = Annotated[bool, typer.Option("--no-input", help="Never ask; a question then ends with exit 10.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
@@ -173,7 +174,7 @@ def drill_list(json: Json = False) -> int:
 
 
 @drill.command("up")
-def drill_up(scenario: Scenario, project: Project = None, state_dir: State = None) -> int:
+def drill_up(scenario: Scenario, runtime: Runtime = None, project: Project = None, state_dir: State = None) -> int:
     """Build the replica and start it, healthy."""
     from recover.session import drills
 
@@ -185,6 +186,7 @@ def drill_break(
     scenario: Scenario,
     fault: Faults = None,
     down: Annotated[bool, typer.Option("--down", help="Also stop every service, as the report says.")] = False,
+    runtime: Runtime = None,
     project: Project = None,
     state_dir: State = None,
 ) -> int:
@@ -199,6 +201,7 @@ def drill_run(
     scenario: Scenario,
     fault: Faults = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the replica up afterwards.")] = False,
+    runtime: Runtime = None,
     project: Project = None,
     state_dir: State = None,
     json: Json = False,
@@ -210,7 +213,9 @@ def drill_run(
 
 
 @drill.command("status")
-def drill_status(scenario: Scenario, project: Project = None, state_dir: State = None, json: Json = False) -> int:
+def drill_status(
+    scenario: Scenario, runtime: Runtime = None, project: Project = None, state_dir: State = None, json: Json = False
+) -> int:
     """How the replica's services are, and how to reach them."""
     from recover.session import drills
 
@@ -218,7 +223,7 @@ def drill_status(scenario: Scenario, project: Project = None, state_dir: State =
 
 
 @drill.command("down")
-def drill_down(scenario: Scenario, project: Project = None, state_dir: State = None) -> int:
+def drill_down(scenario: Scenario, runtime: Runtime = None, project: Project = None, state_dir: State = None) -> int:
     """Stop the replica and delete it. The records of runs stay."""
     from recover.session import drills
 

@@ -1,8 +1,8 @@
-"""The one loop. Each step: look, decide every action, apply them one at a time, prove it, checkpoint.
+"""The one loop. Each step: look, decide every action, carry them out, prove it, checkpoint.
 
     for step in plan:
         actions = step.decide(view)
-        for action in actions:
+        for action in actions:       # those that may be done together are: see acting
             emit(ActionStarted)      # durable
             action.apply(world)
             emit(ActionDone)         # durable
@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
+from recover.acting import VANISHED, Acting, Reach
 from recover.checks.wait import ONCE, Waiter
 from recover.errors import (
     Drifted,
@@ -37,8 +38,6 @@ from recover.errors import (
     Unreachable,
 )
 from recover.events import (
-    ActionDone,
-    ActionStarted,
     CheckAnswered,
     CheckWaiting,
     Observer,
@@ -55,11 +54,7 @@ from recover.journal.progress import Progress
 from recover.plan import Bind, Plan, Planned
 from recover.playbook.model import StepSpec
 from recover.playbook.scope import Asked, Step
-from recover.world import Action, Forecast, World
-
-CrashPoint = Literal["before-act", "after-act", "after-effect"]
-Reach = Callable[[str, CrashPoint], None]
-"""Told of every crash point as it is passed; a drill kills the process there."""
+from recover.world import Action, Forecast, Resource, World
 
 How = Literal["done", "already", "verified", "reconciled"]
 _ENDS_HERE = (InDoubt, Drifted, NeedsApproval, Interrupted)
@@ -127,7 +122,7 @@ class Engine:
             if item.status == "no longer true":
                 self.emit(StepNoLongerTrue(spec.id, item.because))
                 self.progress.effects.clear()
-                self.progress.in_flight = self.progress.pending = None
+                self.progress.in_flight, self.progress.pending = None, ()
             self._do(spec, degraded)
 
     def _do(self, spec: StepSpec, degraded: list[str]) -> None:
@@ -160,8 +155,7 @@ class Engine:
     def _attempt(self, spec: StepSpec, step: Step) -> How:
         self._require_needs(spec)
         actions = self._still_owed(spec, step)
-        for action in actions:
-            self._act(spec.id, action)
+        self._act(spec.id, actions)
         if not actions:
             for point in ("before-act", "after-act", "after-effect"):
                 self.reach(spec.id, point)
@@ -179,15 +173,13 @@ class Engine:
         """What is left to do, in the light of an earlier attempt that was cut off.
 
         A step that can see its own outcome decides from the world. One that cannot, and may not be
-        repeated, is never acted twice: with the effect recorded only its checks are asked, with the
-        effect unrecorded and its checks false a human has to say.
+        repeated, is never acted twice: with an effect unrecorded and its checks false a human has to
+        say, with every effect recorded only its checks are asked.
         """
         actions = step.decide(self.world)
         if not actions or step.repeatable:
             return actions
-        if spec.id in self.progress.effects:
-            return ()
-        if self.progress.in_flight == spec.id and self.progress.pending is not None:
+        if self.progress.in_flight == spec.id and self.progress.pending:
             raise InDoubt(
                 f"step {spec.id} was begun and whether it happened cannot be seen",
                 where=spec.where,
@@ -195,16 +187,10 @@ class Engine:
                 next=f"look yourself, then: recover mark {self.progress.run} {spec.id} done --because 'what you saw' "
                 "(or retry in place of done)",
             )
-        return actions
+        return () if spec.id in self.progress.effects else actions
 
-    def _act(self, step: str, action: Action) -> None:
-        describe, began = action.describe, time.monotonic()
-        self.emit(ActionStarted(step, describe, action.because, action.touches, _as_data(action)))
-        self.reach(step, "before-act")
-        outcome = action.apply(self.world)
-        self.reach(step, "after-act")
-        self.emit(ActionDone(step, describe, outcome, round(time.monotonic() - began, 3)))
-        self.reach(step, "after-effect")
+    def _act(self, step: str, actions: Sequence[Action]) -> None:
+        Acting(self.world, self.emit, self.reach, step).do(actions)
 
     def _prove(self, spec: StepSpec, checks: Sequence[Asked]) -> None:
         def told(evidence: Evidence, waited: float, limit: float) -> None:
@@ -237,12 +223,11 @@ class Engine:
     def _leave_off(self, spec: StepSpec) -> None:
         """Bring the step's subject back to what was proven before this item was tried."""
         step = self.bind(spec, self._kept_with(spec, own=False))
-        for action in step.decide(self.world):
-            self._act(spec.id, action)
+        self._act(spec.id, step.decide(self.world))
         self._prove(spec, step.checks)
 
     def _report(self, spec: StepSpec, error: RecoverError, *, goes_on: bool = False) -> None:
-        vanished = isinstance(error, (Unreachable, InDoubt, Interrupted)) and self.progress.pending is not None
+        vanished = isinstance(error, VANISHED) and bool(self.progress.pending)
         where = error.where or spec.where
         self.emit(StepFailed(spec.id, error.what, where, error.why, error.next, goes_on=goes_on, in_doubt=vanished))
 
@@ -251,23 +236,20 @@ class Engine:
         return StepError.exit_code if isinstance(error, Precondition) and self.progress.acted else error.exit_code
 
 
-def _as_data(action: Action) -> dict[str, object]:
-    """The action's fields, with its type's name: enough to print it and to load it again."""
-    data = {f.name: getattr(action, f.name) for f in fields(action)}  # type: ignore[arg-type]  # actions are dataclasses
-    return {"type": type(action).__name__, **data}
-
-
 # --- preview --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What a step would do. `actions` are (what, because); `status` is the word the plan prints."""
+    """What a step would do. `actions` are (what, because) and touch the resources in `touches`; `status` is
+    the word the plan prints.
+    """
 
     spec: StepSpec
     status: Literal["will", "already", "at run time", "will check", "done", "not needed", "isolated"]
     because: str = ""
     actions: tuple[tuple[str, str], ...] = ()
+    touches: frozenset[Resource] = frozenset()
 
 
 def preview(plan: Plan, bind: Bind, forecast: Forecast, *, ask: bool = True) -> list[Foreseen]:
@@ -301,7 +283,8 @@ def _foresee(spec: StepSpec, step: Step, forecast: Forecast, *, ask: bool) -> Fo
     for action in actions:
         action.forecast(forecast)
     if actions:
-        return Foreseen(spec, "will", "", tuple((action.describe, action.because) for action in actions))
+        touches = frozenset(resource for action in actions for resource in action.touches)
+        return Foreseen(spec, "will", "", tuple((action.describe, action.because) for action in actions), touches)
     return _foresee_checks(spec, step, forecast) if ask else Foreseen(spec, "already" if step.work else "will check")
 
 

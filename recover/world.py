@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from recover.errors import NotYetKnown
 from recover.evidence import Evidence
@@ -48,6 +48,7 @@ class ServiceState:
     UTC. `exit_code` is the runtime's own: of a process negative for a signal, as in subprocess, of a
     container 128 more. `restarts` by the runtime itself since it was started; `instance` tells one
     incarnation from the next. A `oneshot` is meant to end: it is ready when it exited with code 0.
+    `addresses` are those it connects from, where it has its own.
     `note` says what cannot be known of it.
     """
 
@@ -64,6 +65,7 @@ class ServiceState:
     started_at: datetime | None = None
     instance: str = ""
     oneshot: bool = False
+    addresses: tuple[str, ...] = ()
     note: str = ""
 
     @property
@@ -310,7 +312,12 @@ class World(Protocol):
 
 
 class Action(Protocol):
-    """One effect, as plain data: it can say itself, do itself, foretell itself and undo itself."""
+    """One effect, as plain data: it can say itself, do itself, foretell itself and undo itself.
+
+    With `parallel` it may be applied at the same time as the parallel ones beside it.
+    """
+
+    parallel: ClassVar[bool]
 
     @property
     def because(self) -> str: ...

@@ -23,9 +23,11 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass
 class Drill:
-    """One replica of enum-cascade in its own state folder."""
+    """One replica of enum-cascade in its own state folder; on containers under a project name of its own."""
 
     state: Path
+    runtime: str = "local"
+    project: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)
 
@@ -46,15 +48,37 @@ class Drill:
         assert "Traceback" not in done.stderr
         return done
 
+    @property
+    def _project(self) -> tuple[str, ...]:
+        return ("--project", self.project) if self.project else ()
+
+    def drill(self, verb: str, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        """A drill command on this replica."""
+        runtime = ("--runtime", self.runtime) if self.runtime != "local" else ()
+        return self.recover("drill", verb, "enum-cascade", *runtime, *self._project, *words, **how)
+
+    def playbook(self, verb: str, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        """plan or run with the shipped playbook, on this replica's target."""
+        target = ("--target", self.runtime) if self.runtime != "local" else ()
+        return self.recover(verb, PLAYBOOK, *target, *self._project, *words, **how)
+
+    def resume(self, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        """Go on with the latest run."""
+        return self.recover("resume", *self._project, *words, **how)
+
     def up(self) -> None:
-        self.recover("drill", "up", "enum-cascade")
+        self.drill("up")
         self.facts = self.status()
 
     def status(self) -> dict[str, Any]:
-        return json.loads(self.recover("drill", "status", "enum-cascade", "--json").stdout)
+        return json.loads(self.drill("status", "--json").stdout)
+
+    def progress(self) -> dict[str, Any]:
+        """The latest run, as `recover status --json` says it."""
+        return json.loads(self.recover("status", "--json", *self._project).stdout)
 
     def run_folder(self) -> Path:
-        return Path(json.loads(self.recover("status", "--json").stdout)["folder"])
+        return Path(self.progress()["folder"])
 
     @property
     def replica(self) -> Path:

@@ -36,8 +36,7 @@ class Project:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        env = self.file.parent / "replica" / ".env"
-        return ("--env-file", str(env), "-p", self.name, "-f", str(self.file))
+        return ("-p", self.name, "-f", str(self.file))
 
     def containers(self, service: str = "") -> list[str]:
         """The names of the project's containers, stopped ones too; those of one service when given."""
@@ -56,16 +55,19 @@ class Project:
 def project(
     folder: Path, text: str, env: Mapping[str, object] | None = None, *, looking: bool = False
 ) -> Iterator[Project]:
-    """A project from the text of its compose file; its containers, networks and volumes are removed at the end."""
+    """A project from the text of its compose file; its containers, networks and volumes are removed at the end.
+
+    It is no replica. A volume is the trace that tells the engine from a wrong one.
+    """
     name = f"recovertest{secrets.token_hex(4)}"
-    file, replica = folder / "compose.yaml", folder / "replica"
+    file, replica = folder / "compose.yaml", folder / "no-replica"
     file.write_text(text)
-    replica.mkdir(exist_ok=True)
     variables = {"IMAGE": IMAGE, **(env or {})}
-    (replica / ".env").write_text("".join(f"{key}={value}\n" for key, value in variables.items()))
+    (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in variables.items()))
     site = Site((file,), name, replica, folder / "state" / "run", looking)
     site.run.mkdir(parents=True, exist_ok=True)
     made = Project(name, file, cast(ComposeRuntime, RUNTIMES["compose"](site)))
+    docker("volume", "create", "--label", f"com.docker.compose.project={name}", f"{name}_trace")
     try:
         yield made
     finally:
@@ -81,8 +83,8 @@ def _remove(name: str) -> None:
             docker(kind, "rm", *removing, *found)
 
 
-def docker(*words: str) -> str:
-    """Run the docker program; what it printed."""
+def docker(*words: str, stderr: bool = False) -> str:
+    """Run the docker program; what it printed, with `stderr` on both streams."""
     done = subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return done.stdout + done.stderr if stderr else done.stdout

@@ -1,8 +1,11 @@
-"""Services without processes, for tests of what is above them. tests/contract keeps them honest."""
+"""Services without processes, for tests of what is above them. tests/contract keeps them honest.
+
+Different services may be started from different threads: what they share is only appended to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +21,8 @@ class FakeServices:
 
     `declared`: each service's environment, in order. `unready`: why a running service is not ready.
     `first_words`: what every service logs when it starts, with {NAME} from its environment.
-    `deeds` are the starts and stops that changed something.
+    `deeds` are the starts and stops that changed something. `during` is called in every start before it
+    has an effect: it may wait or raise.
     """
 
     declared: dict[str, dict[str, str]]
@@ -27,6 +31,7 @@ class FakeServices:
     unready: dict[str, str] = field(default_factory=dict)
     first_words: str = ""
     deeds: list[str] = field(default_factory=list)
+    during: Callable[[str], None] = lambda _service: None
     _states: dict[str, ServiceState] = field(default_factory=dict)
     _lines: dict[str, list[tuple[datetime, str]]] = field(default_factory=dict)
 
@@ -69,6 +74,7 @@ class FakeServices:
 
     def start(self, service: str, given: Given = AS_DECLARED) -> None:
         self._require(service)
+        self.during(service)
         self.deeds.append(f"start {service}")
         got = {**self.declared[service], **given.environment}
         now = datetime.now(UTC)

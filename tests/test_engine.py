@@ -227,6 +227,13 @@ def test_a_blind_act_whose_effect_is_recorded_is_only_verified() -> None:
     assert things.acts == []
 
 
+def test_a_blind_step_with_one_of_two_effects_recorded_is_for_a_human() -> None:
+    other = replace(INTENT, describe="set b to 2")
+    specs, things = blind({"a": 1, "b": 2}), Things()
+    assert resume(specs, things, cut_off(specs, INTENT, other, EFFECT)).exit_code == 6
+    assert things.acts == []
+
+
 def test_a_blind_act_the_other_side_refused_is_tried_again() -> None:
     specs, things = blind({"a": 1}), Things()
     refused = StepFailed("a", "no", "", "syntax error", "")

@@ -61,7 +61,7 @@ class Tiny:
 
     @property
     def replica(self) -> Path:
-        return self.state / "tiny" / "replica"
+        return self.state / "tiny" / "replica-local"
 
     @property
     def port(self) -> int:

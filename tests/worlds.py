@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from recover.checks.wait import ONCE, Patience
 from recover.errors import StepError, Unreachable
@@ -36,6 +36,7 @@ class Set:
     thing: str
     value: object
     because: str
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:

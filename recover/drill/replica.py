@@ -47,12 +47,14 @@ class Replica:
             if not path.exists():
                 write_private(path, secrets.token_urlsafe(24))
         if not self.exists:
-            self._write_env({**scenario.replica.env, **_free_ports(scenario.replica.ports)})
+            own = {"REPLICA": str(self.folder.absolute()), "REPLICA_ID": secrets.token_hex(8)}
+            files = [variables(path) for path in scenario.replica.env_files if path.is_file()]
+            given = dict(pair for file in files for pair in file.items())
+            self._write_env({**given, **scenario.replica.env, **own, **_free_ports(scenario.replica.ports)})
 
     def env(self) -> dict[str, str]:
         """The variables of the stack's file."""
-        lines = (self.folder / ".env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
+        return variables(self.folder / ".env")
 
     def set(self, changes: Mapping[str, str]) -> None:
         """Change variables; services take them up at their next start."""
@@ -133,6 +135,14 @@ def break_it(
     replica.mark_broken()
     carry_out(StartService(services=scenario.break_.restart, wait="started"), world, view)
     start(world, view, scenario.break_.wait)
+    if scenario.break_.then:
+        tell(f"and later, taken up by no service: {_assignments(scenario.break_.then)}")
+        replica.set(scenario.break_.then)
+
+
+def variables(path: Path) -> dict[str, str]:
+    """The NAME=VALUE lines of a file."""
+    return dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
 
 
 def _free_ports(names: Iterable[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 scenario: 1
 title: one sentence
 playbook: ../playbook.yml
-target: local                      # which target of the playbook the replica is
+target: local                      # which target of the playbook the replica is, unless --runtime says otherwise
 restored: login                    # the step whose checkpoint ends the outage (RTO)
 replica: {secrets: [pg], ports: [API_PORT], env: {RELEASE: before}}
 break: {env: {RELEASE: incident}, restart: [api]}
@@ -26,23 +26,29 @@ DEFAULT = "incident"
 
 @dataclass(frozen=True)
 class ReplicaSpec:
-    """What has to be made before the services can start: random secrets, free ports, variables."""
+    """What has to be made before the services can start: random secrets, free ports, variables.
+
+    `env_files` (NAME=VALUE lines) need not be there; `env` counts more.
+    """
 
     secrets: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    env_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class BreakSpec:
     """The change that broke it: variables of the stack, and the services that took them up.
 
-    `wait` are those of them that still call themselves healthy afterwards.
+    `wait` are those of them that still call themselves healthy afterwards. `then` are variables that
+    changed later and that no service has taken up: what runs is stale.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
     restart: tuple[str, ...] = ()
     wait: tuple[str, ...] = ()
+    then: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

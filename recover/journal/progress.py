@@ -16,7 +16,7 @@ class Progress:
 
     `steps` maps every step's id to its content hash, in order. `done` holds how each finished step
     was finished; a step that was skipped as not needed is in `skipped`. `in_flight` is the step
-    with an intent and no end; `pending` is its intent when even the effect is unrecorded: in doubt.
+    with an intent and no end; `pending` are those of its intents whose effect is unrecorded: in doubt.
     """
 
     run: str = ""
@@ -36,7 +36,7 @@ class Progress:
     touched: dict[str, set[str]] = field(default_factory=dict)
     effects: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     in_flight: str | None = None
-    pending: Mapping[str, Any] | None = None
+    pending: tuple[Mapping[str, Any], ...] = ()
     current: str = ""
     ended: Mapping[str, Any] | None = None
     last: Record | None = None
@@ -58,7 +58,6 @@ class Progress:
 
     def add(self, record: Record) -> None:
         """Take one record in. Unknown events (of a newer version) are passed over."""
-        self.last = record
         self.epoch = record.epoch
         if record.event != "RunEnded":
             self.ended = None
@@ -66,6 +65,7 @@ class Progress:
             meaning(self, record.data)
         if record.event == "RunStarted":
             self.started = record.at
+        self.last = record
 
 
 def fold(records: Iterable[Record]) -> Progress:
@@ -94,12 +94,14 @@ def _step_started(p: Progress, data: Mapping[str, Any]) -> None:
 
 
 def _action_started(p: Progress, data: Mapping[str, Any]) -> None:
-    p.in_flight, p.pending = data["step"], data
+    """Intents in a row are in flight together; one after anything else was decided anew, and replaces old ones."""
+    together = p.pending if p.last is not None and p.last.event == "ActionStarted" else ()
+    p.in_flight, p.pending = data["step"], (*together, data)
     p.touched.setdefault(data["step"], set()).update(data["touches"])
 
 
 def _action_done(p: Progress, data: Mapping[str, Any]) -> None:
-    p.pending = None
+    p.pending = _without(p.pending, data["describe"])
     p.effects.setdefault(data["step"], []).append(data)
 
 
@@ -120,7 +122,7 @@ def _step_isolated(p: Progress, data: Mapping[str, Any]) -> None:
 def _step_failed(p: Progress, data: Mapping[str, Any]) -> None:
     p.failed[data["step"]] = data
     if not data["in_doubt"]:  # the other side said no: the act has no effect to wonder about
-        p.pending = None
+        p.pending = ()
 
 
 def _step_marked(p: Progress, data: Mapping[str, Any]) -> None:
@@ -136,7 +138,7 @@ def _no_longer_true(p: Progress, data: Mapping[str, Any]) -> None:
     for step in order[order.index(data["step"]) :] if data["step"] in p.steps else [data["step"]]:
         for book in (p.done, p.skipped, p.isolated, p.failed, p.touched, p.effects):
             book.pop(step, None)
-    p.in_flight = p.pending = None
+    p.in_flight, p.pending = None, ()
 
 
 def _bound(p: Progress, data: Mapping[str, Any]) -> None:
@@ -149,8 +151,15 @@ def _ended(p: Progress, data: Mapping[str, Any]) -> None:
 
 def _landed(p: Progress, step: str) -> None:
     if p.in_flight == step:
-        p.in_flight = p.pending = None
+        p.in_flight, p.pending = None, ()
     p.current = ""
+
+
+def _without(pending: tuple[Mapping[str, Any], ...], describe: str) -> tuple[Mapping[str, Any], ...]:
+    """One intent fewer: the one that says this, or else the first (a secret learned meanwhile masks the words)."""
+    said = [intent["describe"] for intent in pending]
+    n = said.index(describe) if describe in said else 0
+    return pending[:n] + pending[n + 1 :]
 
 
 _MEANING: dict[str, Callable[[Progress, Mapping[str, Any]], None]] = {

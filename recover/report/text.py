@@ -43,7 +43,8 @@ def state(progress: Progress, *, alive: bool) -> str:
     if progress.ended:
         return f"{progress.ended['outcome']} (exit {progress.ended['exit_code']})"
     if progress.pending:
-        return f"killed in the middle of step {progress.in_flight}: {progress.pending['describe']}"
+        acts = "; ".join(intent["describe"] for intent in progress.pending)
+        return f"killed in the middle of step {progress.in_flight}: {acts}"
     return f"killed at step {progress.current or 'none yet'}"
 
 

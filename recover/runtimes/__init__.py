@@ -41,7 +41,8 @@ def _compose(site: Site) -> Services:
     from recover.runtimes.compose_file import ComposeFile
 
     env = site.replica / ".env"
-    replica = env.is_file()
+    lines = env.read_text().splitlines() if env.is_file() else []
+    replica = next((line.partition("=")[2] for line in lines if line.startswith("REPLICA_ID=")), "")
     file = ComposeFile(site.files, site.project, site.run.parent / "compose.lock", env if replica else None)
     return ComposeRuntime(site.project, file if site.files else None, site.run, site.looking, replica)
 

@@ -23,6 +23,7 @@ from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
+REPLICA = "dev.recover.replica"
 REPLACES, HASH, IMAGE = (f"com.docker.compose.{label}" for label in ("replace", "config-hash", "image"))
 
 
@@ -32,8 +33,9 @@ class ComposeRuntime:
 
     Without a `file` the services are those of the containers that there are, and start as they are.
     `run` is the folder that override files are kept in. With `looking` the engine is asked nothing but
-    GET, so that health is the engine's own last result. A `replica` may be made from nothing; another
-    project that has left no trace on the engine is taken for a wrong engine. Raises PlaybookError for a
+    GET, so that health is the engine's own last result. The project of a `replica` (its id) may be made
+    from nothing, and is touched only if everything in it carries that id as its label; another project
+    that has left no trace on the engine is taken for a wrong engine. Raises PlaybookError for a
     bad file or an unknown service, Unreachable when the engine does not answer.
     """
 
@@ -41,7 +43,7 @@ class ComposeRuntime:
     file: ComposeFile | None
     run: Path
     looking: bool = False
-    replica: bool = False
+    replica: str = ""
     engine: Engine = field(default_factory=Engine)
 
     # --- looking --------------------------------------------------------------------------------
@@ -49,13 +51,13 @@ class ComposeRuntime:
     def names(self) -> tuple[str, ...]:
         """The services of the file, what others depend on first; then those that only have containers."""
         written = self.file.names() if self.file else ()
-        found = (facts["Labels"][SERVICE] for facts in self.engine.containers(self.project))
+        found = (facts["Labels"][SERVICE] for facts in self._listed())
         return tuple(dict.fromkeys([*written, *sorted(found)]))
 
     def statuses(self) -> Mapping[str, Status]:
         """How each service is, by one question to the engine: the list of containers has no more than that."""
         found: dict[str, Status] = dict.fromkeys(self.file.names() if self.file else (), "missing")
-        for facts in self.engine.containers(self.project):
+        for facts in self._listed():
             now = _LISTED.get(facts["State"], "exited")
             before = found.get(facts["Labels"][SERVICE], "missing")
             found[facts["Labels"][SERVICE]] = now if before in ("missing", "exited") else before
@@ -153,6 +155,8 @@ class ComposeRuntime:
             raise refusals.too_many(declared.name, [_name(facts) for facts in found], declared.scale)
         if not declared.image:
             raise refusals.no_image(declared, self.project, self._source)
+        for volume in declared.volumes:
+            self._require_own(f"the volume {volume}", self.engine.volume_labels(volume))
         assert self.file is not None  # a declared service has a file  # noqa: S101
         self.file.create(declared.name, given, self.run, partial(self._settled, given.overrides))
 
@@ -184,7 +188,7 @@ class ComposeRuntime:
         if said is not None:
             declared = Declared(said, config)
             return replace(declared, image=self.engine.image(declared.reference) or {})
-        if not self.engine.containers(self.project, service):
+        if not self._listed(service):
             known = self.names()
             if not known:
                 self._require_project()
@@ -194,7 +198,7 @@ class ComposeRuntime:
     def _containers(self, service: str) -> list[Facts]:
         """Its containers, inspected, in the order of their numbers."""
         found = []
-        for listed in self.engine.containers(self.project, service):
+        for listed in self._listed(service):
             with suppress(Gone):  # removed since it was listed
                 found.append(self.engine.inspect(listed["Id"]))
         if not found:
@@ -202,7 +206,7 @@ class ComposeRuntime:
         return sorted(found, key=lambda facts: (not facts["State"].get("Running"), facts["Name"]))
 
     def _missing(self, service: str, declared: Declared | None, *, probe: bool) -> ServiceState:
-        gone = [name for name in (declared.volumes if declared else ()) if not self.engine.has_volume(name)]
+        gone = [name for name in (declared.volumes if declared else ()) if self.engine.volume_labels(name) is None]
         empty = f"; its volume {', '.join(gone)} is not there either and would begin empty" if gone else ""
         return ServiceState(
             service,
@@ -237,6 +241,7 @@ class ComposeRuntime:
             instance=f"{facts['Id'][:12]}@{facts['State']['StartedAt']}",
             oneshot=oneshot,
             note="" if declared else refusals.UNWRITTEN,
+            addresses=made.addresses(),
         )
 
     def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:
@@ -271,12 +276,20 @@ class ComposeRuntime:
     def _source(self) -> str:
         return str(self.file.files[0]) if self.file else f"project {self.project}"
 
-    def _traces(self) -> bool:
-        return self.replica or bool(self.engine.containers(self.project)) or bool(self.engine.volumes(self.project))
+    def _listed(self, service: str = "") -> list[Facts]:
+        """The project's containers as the engine lists them. Raises Precondition for those of another stack."""
+        found = self.engine.containers(self.project, service)
+        for facts in found:
+            self._require_own(f"the container {_listed_name(facts)}", facts["Labels"])
+        return found
+
+    def _require_own(self, what: str, labels: Mapping[str, str] | None) -> None:
+        if self.replica and labels is not None and labels.get(REPLICA) != self.replica:
+            raise refusals.another_stack(self.project, self.engine.said, what)
 
     def _require_project(self) -> None:
         """Raises Unreachable when the engine knows nothing of the project: it is likely another engine."""
-        if not self._traces():
+        if not (self.replica or self.engine.containers(self.project) or self.engine.volumes(self.project)):
             raise refusals.no_project(self.project, self.engine.said, self.engine.projects())
 
 
@@ -292,6 +305,10 @@ def _fits(made: Made, declared: Declared, given: Given) -> bool:
     wants = {**declared.environment(), **given.environment}
     has, wanted = compared(declared, made)
     return has == given.over(wanted) and made.environment(wants) == wants
+
+
+def _listed_name(facts: Facts) -> str:
+    return str((facts.get("Names") or [facts["Id"][:12]])[0]).lstrip("/")
 
 
 def _name(facts: Facts) -> str:

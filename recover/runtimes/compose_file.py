@@ -23,6 +23,7 @@ from recover.world import Given
 
 CREATING = 120.0  # seconds `docker compose` may take to make the containers of one service
 EVERY = 0.05
+ORDER = "x-recover-order"  # the names of the services, kept beside what compose says
 Facts = Mapping[str, Any]
 Settled = Callable[[Mapping[str, str]], bool]
 """Are these services, each with the hash of its configuration, as compose would make them?"""
@@ -48,7 +49,8 @@ class ComposeFile:
         """
         key = tuple(_stamp(path) for path in (*self.files, *overrides, self._env_file()))
         if key not in self._read:
-            self._read[key] = _plain(self._config(overrides))
+            facts = _plain(self._config(overrides))
+            self._read[key] = {**facts, ORDER: self._in_order(facts.get("services") or {})}
         return self._read[key]
 
     def _config(self, overrides: Sequence[Path]) -> Facts:
@@ -60,7 +62,10 @@ class ComposeFile:
 
     def names(self) -> tuple[str, ...]:
         """Every service: what others depend on first, otherwise in the order of the files."""
-        services = self.read().get("services") or {}
+        order: tuple[str, ...] = self.read()[ORDER]
+        return order
+
+    def _in_order(self, services: Facts) -> tuple[str, ...]:
         written = [name for path in self.files for name in _keys(path) if name in services]
         order: dict[str, None] = {}
         for name in (*written, *services):
@@ -187,7 +192,7 @@ def _keys(path: Path) -> list[str]:
     import yaml
 
     try:
-        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, ValueError, yaml.YAMLError):
         return []
     tops = node.value if isinstance(node, yaml.MappingNode) else []

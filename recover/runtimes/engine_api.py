@@ -37,6 +37,7 @@ class Engine:
     """One engine. Every method raises Unreachable when it does not answer, StepError when it refuses an act."""
 
     _client: Any = field(default=None, repr=False)
+    _images: dict[str, Facts] = field(default_factory=dict, repr=False)  # by id: what that names never changes
 
     # --- looking: nothing but GET ---------------------------------------------------------------
 
@@ -59,9 +60,10 @@ class Engine:
             found = client.volumes(filters={"label": f"{PROJECT}={project}"})
         return [volume["Name"] for volume in found["Volumes"] or ()]
 
-    def has_volume(self, name: str) -> bool:
-        """Is there a volume of that name?"""
-        return self._found(lambda client: client.inspect_volume(name)) is not None
+    def volume_labels(self, name: str) -> Mapping[str, str] | None:
+        """The labels of the volume, or None when there is none of that name."""
+        found = self._found(lambda client: client.inspect_volume(name))
+        return None if found is None else found.get("Labels") or {}
 
     def inspect(self, container: str) -> Facts:
         """Everything about one container. Raises Gone."""
@@ -72,7 +74,12 @@ class Engine:
 
     def image(self, reference: str) -> Facts | None:
         """The image of that name or id, or None when the engine does not have it."""
-        return self._found(lambda client: client.inspect_image(reference))
+        if reference not in self._images:
+            facts = self._found(lambda client: client.inspect_image(reference))
+            if facts is None or not reference.startswith("sha256:"):
+                return facts
+            self._images[reference] = facts
+        return self._images[reference]
 
     def logs(self, container: str, since: datetime | None = None, tail: int | None = None) -> Iterator[str]:
         """Its log lines since then, oldest first, at most the last `tail`. Bytes that are not UTF-8 become U+FFFD."""
@@ -116,6 +123,17 @@ class Engine:
                 return client.exec_inspect(made["Id"])["ExitCode"] or 0, said[-OUTPUT:].decode(errors="replace").strip()
             except refused as error:
                 raise Gone(_words(error)) from None
+
+    def remove_labelled(self, label: str, value: str) -> None:
+        """Remove every container, then every network and volume that has the label with this value."""
+        wanted = {"label": f"{label}={value}"}
+        with self._acting(f"cannot remove what has the label {label}={value}", "") as client:
+            for container in client.containers(all=True, filters=wanted):
+                client.remove_container(container["Id"], force=True, v=True)
+            for network in client.networks(filters=wanted):
+                client.remove_network(network["Id"])
+            for volume in client.volumes(filters=wanted)["Volumes"] or ():
+                client.remove_volume(volume["Name"])
 
     # --- the connection -------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recover.errors import PlaybookError, StepError, Unreachable
+from recover.errors import PlaybookError, Precondition, StepError, Unreachable
 from recover.marked_yaml import did_you_mean
 from recover.runtimes.service_facts import Declared
 
@@ -54,4 +54,14 @@ def no_project(project: str, engine: str, others: Sequence[str]) -> Unreachable:
         where=engine,
         why=f"no container and no volume has its label; projects here: {', '.join(others) or 'none'}",
         next=f"docker context ls; to make the project on this engine: docker compose -p {project} create",
+    )
+
+
+def another_stack(project: str, engine: str, what: str) -> Precondition:
+    """A drill never touches what is not its replica's, though it goes by the same project name."""
+    return Precondition(
+        f"the engine has another project {project!r}, which is not the replica",
+        where=engine,
+        why=f"{what} has not the replica's label",
+        next="give the replica a name of its own: --project NAME",
     )

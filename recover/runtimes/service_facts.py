@@ -94,6 +94,12 @@ class Made:
         has = _pairs(self.config("Env"))
         return {k: v for k, v in has.items() if k in declared or (self.image and images.get(k) != v)}
 
+    def addresses(self) -> tuple[str, ...]:
+        """Its addresses on its networks, while it runs."""
+        networks = (self.facts["NetworkSettings"].get("Networks") or {}).values()
+        found = (network.get(key) for network in networks for key in ("IPAddress", "GlobalIPv6Address"))
+        return tuple(address for address in found if address)
+
     def config(self, key: str) -> Any:
         """One of the settings that the image could have made."""
         return self.facts["Config"].get(key)

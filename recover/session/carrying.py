@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from recover.engine import CrashPoint, Engine, Halt
+from recover.acting import CrashPoint
+from recover.engine import Engine, Halt
 from recover.events import Event, RunResumed, RunStarted, StepStarted, TargetBound
 from recover.journal.progress import Progress
 from recover.journal.records import FileJournal, Record

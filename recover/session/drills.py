@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from recover.drill.containers import remove_containers
 from recover.drill.replica import Replica, break_it, start_all, stop_all
 from recover.drill.scenario import Scenario, find, incidents
 from recover.drill.score import Census, Score, count, outage
-from recover.errors import Precondition, Unreachable
+from recover.errors import Precondition, Unreachable, UsageError
 from recover.journal.lock import project_lock
 from recover.journal.records import NAME, records, write_private
 from recover.journal.runs import every, folders, progress
+from recover.marked_yaml import did_you_mean
 from recover.playbook.model import Playbook
 from recover.session.loading import load_playbook
-from recover.session.opening import Opened, opened, project_of, replica_folder
+from recover.session.opening import Opened, opened, project_of, replica_folder, target_of
 from recover.session.options import Options
 from recover.session.running import run
 from recover.session.saying import note, say, say_json
@@ -39,6 +41,12 @@ class Drill:
     def command(self, verb: str) -> str:
         """The drill command to type for this very replica."""
         return f"recover drill {verb} {self.name}{self.options.drill_flags}"
+
+    @property
+    def plan_command(self) -> str:
+        """The command that shows how the playbook would recover this very replica."""
+        target = f" --target {self.options.target}" if self.options.runtime else ""
+        return f"recover plan {self.playbook.source}{target}{self.options.project_flags}"
 
     @contextmanager
     def alone(self, what: str) -> Iterator[None]:
@@ -107,7 +115,7 @@ def drill_break(name: str, options: Options, *, down: bool) -> int:
         break_it(drill.replica, drill.scenario, options.faults, session.live, session.live, _tell)
         if down:
             stop_all(session.live, session.live, _tell)
-    say(f"broken: {drill.scenario.title}", f"next: recover plan {drill.playbook.source}{options.drill_flags}")
+    say(f"broken: {drill.scenario.title}", f"next: {drill.plan_command}")
     return 0
 
 
@@ -156,7 +164,10 @@ def drill_down(name: str, options: Options) -> int:
     drill.replica.sweep()
     with drill.alone("drill down"):
         with drill.session() as session:
-            stop_all(session.live, session.live, _tell)
+            if session.target.services.runtime == "compose":
+                remove_containers(drill.replica.env()["REPLICA_ID"], _tell)
+            else:
+                stop_all(session.live, session.live, _tell)
         drill.replica.remove()
     say(f"the replica is gone; the records of its runs stay in {options.state / drill.project}")
     return 0
@@ -164,10 +175,23 @@ def drill_down(name: str, options: Options) -> int:
 
 def _drill(name: str, options: Options) -> Drill:
     scenario = find(name)
-    options = replace(options, target=scenario.target)
     playbook = load_playbook(scenario.playbook, options)
+    options = replace(options, target=_target(scenario, playbook, options.runtime))
     project = project_of(playbook, options)
-    return Drill(name, scenario, playbook, options, project, Replica(replica_folder(options.state, project)))
+    folder = replica_folder(options.state, project, target_of(playbook, options))
+    return Drill(name, scenario, playbook, options, project, Replica(folder))
+
+
+def _target(scenario: Scenario, playbook: Playbook, runtime: str | None) -> str:
+    """The first target of that runtime, or the scenario's. Raises UsageError when there is none."""
+    if runtime is None:
+        return scenario.target
+    runtimes = {target.services.runtime: name for name, target in reversed(list(playbook.targets.items()))}
+
+    if runtime not in runtimes:
+        hint = did_you_mean(runtime, runtimes) or f"it has: {', '.join(runtimes)}"
+        raise UsageError(f"the playbook has no target on the runtime {runtime!r}", where=str(playbook.source), why=hint)
+    return runtimes[runtime]
 
 
 def _count(session: Opened) -> Census:

@@ -24,8 +24,6 @@ from recover.session.options import Options
 from recover.web import HttpWeb
 from recover.world import Forecast, RunPlace, Services
 
-REPLICA = "replica"
-
 
 @dataclass
 class Opened:
@@ -81,9 +79,9 @@ def project_of(playbook: Playbook, options: Options) -> str:
     return options.project or target_of(playbook, options).services.project or playbook.name
 
 
-def replica_folder(state: Path, project: str) -> Path:
-    """Where `drill up` builds the replica of a project."""
-    return state / project / REPLICA
+def replica_folder(state: Path, project: str, target: Target) -> Path:
+    """Where `drill up` builds the replica of a project's target."""
+    return state / project / f"replica-{target.name}"
 
 
 @contextmanager
@@ -97,7 +95,7 @@ def opened(playbook: Playbook, options: Options, place: RunPlace, *, looking: bo
     target, project = target_of(playbook, options), project_of(playbook, options)
     redactor = Redactor()
     with _masking(redactor):
-        folder = replica_folder(options.state, project)
+        folder = replica_folder(options.state, project, target)
         services = _services(target, Site(target.services.files, project, folder, place.folder, looking))
         given = {"name": target.name, "project": project, "folder": str(folder)}
         secrets = Secrets(playbook, redactor)

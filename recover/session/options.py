@@ -25,6 +25,7 @@ class Options:
     state: Path = field(default_factory=default_state)
     target: str | None = None
     project: str | None = None
+    runtime: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
     yes: bool = False
@@ -38,6 +39,12 @@ class Options:
 
     @property
     def drill_flags(self) -> str:
+        """The same for a command on the replica of a drill."""
+        runtime = f" --runtime {shlex.quote(self.runtime)}" if self.runtime else ""
+        return f"{runtime}{self.project_flags}"
+
+    @property
+    def project_flags(self) -> str:
         """The same for a command that takes a project."""
         return f"{f' --project {shlex.quote(self.project)}' if self.project else ''}{self.flags}"
 
@@ -48,6 +55,7 @@ class Options:
             state=(words.get("state_dir") or default_state()).expanduser().absolute(),
             target=words.get("target"),
             project=words.get("project"),
+            runtime=words.get("runtime"),
             variables=_pairs("-e", words.get("e") or ()),
             faults=_pairs("--fault", words.get("fault") or ()),
             yes=bool(words.get("yes")),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recover import plan as plans
 from recover.engine import preview
+from recover.session.dropping import dropped
 from recover.session.loading import load_playbook
 from recover.session.opening import opened, project_of
 from recover.session.options import Options
@@ -24,10 +25,11 @@ def plan(path: Path, options: Options, *, detailed: bool) -> int:
     with opened(playbook, options, place, looking=True) as session:
         planned = plans.fresh(session.specs, session.bind, session.live)
         foreseen = preview(planned, session.bind, session.forecast())
+        drops = dropped(session, foreseen)
         title = f"{playbook.name} on {session.target.name} ({project}): {playbook.title}"
         if options.json:
-            steps = session.redactor.data(shown.data(foreseen))
+            steps = session.redactor.data(shown.data(foreseen, drops))
             say_json({"v": 1, "nothing_to_do": planned.nothing_to_do, "steps": steps})
         else:
-            say(*(session.redactor.text(line) for line in shown.text(title, foreseen)))
+            say(*(session.redactor.text(line) for line in shown.text(title, foreseen, drops)))
     return CHANGES_PENDING if detailed and not planned.nothing_to_do else 0

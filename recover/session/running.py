@@ -142,7 +142,7 @@ def _wanted(session: Opened, planned: plan.Plan, options: Options) -> bool:
 
 
 def _plan_text(session: Opened, planned: plan.Plan) -> str:
-    steps = plan_data(preview(planned, session.bind, session.forecast(), ask=False))
+    steps = plan_data(preview(planned, session.bind, session.forecast(), ask=False), {})
     return json.dumps(session.redactor.data({"v": 1, "steps": steps}), indent=1, ensure_ascii=False)
 
 

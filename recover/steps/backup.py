@@ -16,6 +16,7 @@ class Dump:
 
     database: str
     because: str
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:

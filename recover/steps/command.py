@@ -21,6 +21,7 @@ class RunProgram:
     folder: str | None
     timeout: float
     because: str
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:

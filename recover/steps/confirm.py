@@ -15,6 +15,7 @@ class AskHuman:
 
     question: str
     because: str = "the playbook wants a human to decide here"
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:

@@ -41,6 +41,7 @@ class RenameLabels:
     lock_timeout: float
     statement_timeout: float
     because: str
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:
@@ -83,6 +84,7 @@ class AddLabel:
     lock_timeout: float
     statement_timeout: float
     because: str
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:

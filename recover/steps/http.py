@@ -20,6 +20,7 @@ class Call:
     json: object
     timeout: float
     because: str
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:

@@ -32,6 +32,7 @@ class Start:
     command: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     anew: bool = False
+    parallel: ClassVar[bool] = True
 
     @property
     def describe(self) -> str:
@@ -84,6 +85,7 @@ class Stop:
     service: str
     because: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:
@@ -115,8 +117,9 @@ class StartService:
 
     Into a degraded mode: `env` and `command` (per service) and `overrides` (files laid over the target's,
     for all services of the step). Without them a service that was degraded is made as its file says again.
-    Services are started in parallel; `wait` says what has to be true of each `within` that time. Raises
-    PlaybookError when `env` or `command` names a service that is not started here.
+    Services are started in parallel, so none may need another of them to start; `wait` says what has to be
+    true of each `within` that time. Raises PlaybookError when `env` or `command` names a service that is
+    not started here.
     """
 
     services: tuple[str, ...]

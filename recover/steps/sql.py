@@ -22,6 +22,7 @@ class RunStatements:
     lock_timeout: float
     statement_timeout: float
     because: str
+    parallel: ClassVar[bool] = False
 
     @property
     def describe(self) -> str:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from recover.events import (
+    ActionDone,
     ActionStarted,
     CheckAnswered,
     CheckWaiting,
@@ -42,6 +43,7 @@ class Live:
         self._live = RichLive(console=self._console, refresh_per_second=10, transient=True)
         self._stage = self._name = ""
         self._names: dict[str, str] = {}
+        self._acts = words.Acts()
         self._began = time.monotonic()
 
     def __enter__(self) -> Live:
@@ -88,13 +90,14 @@ class Live:
         return []
 
     def _below(self, event: Event) -> None:
-        """The one moving line: the current step, and what it is doing or waiting for."""
+        """The one moving line: the current step, and everything it is doing or waiting for."""
+        self._acts.see(event)
         match event:
             case StepStarted():
                 self._name = event.name
                 self._spin(event.name)
-            case ActionStarted():
-                self._spin(f"{self._name}: {event.describe.partition(chr(10))[0]}")
+            case ActionStarted() | ActionDone() if self._acts.now:
+                self._spin(f"{self._name}: {'; '.join(map(words.first_line, self._acts.now))}")
             case CheckWaiting():
                 waited = f"{words.span(event.waited)} of {words.span(event.limit)}"
                 self._spin(f"{self._name}: waiting {waited}: {event.evidence.question} {event.evidence.answer}")

@@ -40,6 +40,7 @@ class Plain:
         self._out = out or sys.stderr
         self._stage = ""
         self._doing = ""
+        self._acts = words.Acts()
         self._lock = threading.Lock()
         self._last = time.monotonic()
         self._ended = threading.Event()
@@ -55,6 +56,9 @@ class Plain:
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
+        self._acts.see(event)
+        if isinstance(event, (ActionStarted, ActionDone)) and self._acts.now:
+            self._doing = "; ".join(self._acts.now)
         for line in self._lines(event):
             self._say(line)
 
@@ -65,10 +69,9 @@ class Plain:
             case StepStarted():
                 return self._step(event)
             case ActionStarted():
-                self._doing = event.describe
                 return [f"  {line}" for line in (*event.describe.splitlines(), f"  because {event.because}")]
             case ActionDone() if event.seconds >= 1:
-                return [f"  took {words.span(event.seconds)}"]
+                return [f"  took {words.span(event.seconds)}: {words.first_line(event.describe)}"]
             case CheckWaiting():
                 self._doing = f"{event.evidence.question} {event.evidence.answer}"
             case CheckAnswered():

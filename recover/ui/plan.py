@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recover.engine import Foreseen
 
+Drops = Mapping[str, Sequence[str]]
+"""Per step the database sessions that it ends, in words."""
 
-def text(title: str, foreseen: Sequence[Foreseen]) -> list[str]:
-    """One line per step with its status, then what it would do, why, and how it is proven."""
+
+def text(title: str, foreseen: Sequence[Foreseen], drops: Drops) -> list[str]:
+    """One line per step with its status, then what it would do, why, what it ends, and how it is proven."""
     lines, stage = [title], ""
     width = max((len(step.spec.id) for step in foreseen), default=0)
     for step in foreseen:
@@ -16,11 +19,11 @@ def text(title: str, foreseen: Sequence[Foreseen]) -> list[str]:
             stage = step.spec.stage
             lines += ["", stage]
         lines.append(f"  {step.status:<11} {step.spec.id:<{width}}  {step.spec.name}")
-        lines += [f"      {line}" for line in _details(step)]
+        lines += [f"      {line}" for line in _details(step, drops.get(step.spec.id, ()))]
     return [*lines, "", _count(foreseen)]
 
 
-def data(foreseen: Sequence[Foreseen]) -> list[dict[str, object]]:
+def data(foreseen: Sequence[Foreseen], drops: Drops) -> list[dict[str, object]]:
     """The same for machines."""
     return [
         {
@@ -30,6 +33,7 @@ def data(foreseen: Sequence[Foreseen]) -> list[dict[str, object]]:
             "status": step.status,
             "because": step.because,
             "actions": [{"describe": describe, "because": because} for describe, because in step.actions],
+            "drops": list(drops.get(step.spec.id, ())),
             "checks": [check.probe or check.kind for check in step.spec.checks],
             "warn": step.spec.warn,
         }
@@ -37,12 +41,13 @@ def data(foreseen: Sequence[Foreseen]) -> list[dict[str, object]]:
     ]
 
 
-def _details(step: Foreseen) -> list[str]:
+def _details(step: Foreseen, drops: Sequence[str]) -> list[str]:
     lines = [step.because] if step.because else []
     for describe, because in step.actions:
         first, *rest = describe.splitlines()
         lines += [f"{first}{f'   ({because})' if not rest else ''}", *rest]
         lines += [f"  ({because})"] if rest else []
+    lines += [f"drops {drop}" for drop in drops]
     checks = ", ".join(check.probe or check.kind for check in step.spec.checks)
     if checks and step.status in ("will", "at run time"):
         lines.append(f"then proves: {checks}")

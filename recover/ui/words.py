@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from recover.errors import InDoubt, NeedsApproval
-from recover.events import RunEnded, RunResumed, RunStarted, StepDone, StepFailed
+from recover.events import (
+    ActionDone,
+    ActionStarted,
+    Event,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    StepDone,
+    StepFailed,
+    StepStarted,
+)
 
 DEGRADED = 3
 HOW = {"done": "done", "already": "already true", "verified": "still true", "reconciled": "had happened, verified"}
+
+
+@dataclass
+class Acts:
+    """What is being done at this moment, in the order it was begun."""
+
+    now: list[str] = field(default_factory=list)
+
+    def see(self, event: Event) -> None:
+        """Take one event in; an act that failed is told of by its step's end only."""
+        match event:
+            case StepStarted():
+                self.now.clear()
+            case ActionStarted():
+                self.now.append(event.describe)
+            case ActionDone() if event.describe in self.now:
+                self.now.remove(event.describe)
 
 
 def opening(event: RunStarted | RunResumed, folder: str) -> list[str]:
@@ -22,6 +51,11 @@ def span(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def first_line(text: str) -> str:
+    """All that a screen has room for of an act of several lines."""
+    return text.partition("\n")[0]
 
 
 def finished(event: StepDone) -> str:

@@ -2,79 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from crashing import POINTS, assert_recovered, broken, chain, crash, schema_changes, steps_of
 from drilling import PLAYBOOK, ROOT, Drill
 
-from recover.checks import CHECK_TYPES
-from recover.journal.records import NAME, records
-from recover.playbook.load import load
-from recover.steps import STEP_TYPES
+from recover.journal.records import NAME
 
 pytestmark = pytest.mark.drill
-
-POINTS = ("before-act", "after-act", "after-effect")
-STEPS = [step.id for step in load(ROOT / PLAYBOOK, {}, STEP_TYPES, CHECK_TYPES).steps]
-EXPECTED = {
-    "userrole": ["ADMIN", "USER"],
-    "userstatus": ["PENDING", "ACTIVE", "DISABLED"],
-    "taskstatus": ["PENDING", "IN_PROGRESS", "COMPLETED", "CANCELLED"],
-    "taskpriority": ["LOW", "MEDIUM", "HIGH", "URGENT"],
-    "tasktype": ["GENERAL", "RESEARCH", "CODING", "MEETING"],
-    "documentstatus": ["UPLOADED", "PROCESSING", "COMPLETED", "FAILED", "ARCHIVED"],
-    "eventcategory": ["work", "personal", "health", "deadline"],
-    "googleservice": ["calendar", "drive", "gmail"],
-}
-
-
-def broken(drill: Drill) -> None:
-    """The report's state: labels wrong, every service down; and the server logs every change of the schema."""
-    drill.sql("alter system set log_statement = 'ddl'", user="postgres")
-    drill.sql("select pg_reload_conf()", user="postgres")
-    drill.recover("drill", "break", "enum-cascade", "--down")
-
-
-def crash(drill: Drill, step: str, point: str, *words: str) -> None:
-    done = drill.recover(*words, env={"RECOVER_CRASH_AT": f"{step}:{point}"}, expect=None)
-    assert done.returncode == -signal.SIGKILL, f"{step}:{point}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-
-
-def schema_changes(drill: Drill) -> Counter[str]:
-    """How often the server was told each ALTER TYPE."""
-    log = (drill.replica / "log" / "postgres.log").read_text()
-    return Counter(re.findall(r"ALTER TYPE \S+ (?:RENAME|ADD) VALUE [^;\n]*", log))
-
-
-def assert_recovered(drill: Drill, before: dict[str, int]) -> None:
-    """The one end state, whatever happened on the way."""
-    assert drill.labels() == EXPECTED
-    assert drill.census() == before
-    assert drill.login().status == 200
-    assert drill.login(password="wrong").status == 401
-    services = drill.status()["services"]
-    assert {name: state for name, state in services.items() if state != "ready"} == {}
-    assert json.loads(drill.recover("status", "--json").stdout)["exit_code"] == 0
-    assert "nothing to do" in drill.recover("run", PLAYBOOK).stdout
-    assert list(records(drill.run_folder() / NAME))  # the chain is intact
-    assert len([p for p in drill.state.glob("*/*") if (p / NAME).exists()]) == 1
 
 
 def test_one_run_killed_at_every_point_of_every_step_ends_as_if_nothing_had_happened(drill: Drill) -> None:
     before = drill.census()
     broken(drill)
-    command = ("run", PLAYBOOK)
-    for step in STEPS:
-        for point in POINTS:
-            crash(drill, step, point, *command)
-            command = ("resume",)
-    drill.recover("resume")
+    chain(drill)
     assert_recovered(drill, before)
     changes = schema_changes(drill)
     assert len(changes) == 22
@@ -100,7 +45,7 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", steps_of("local"))
 def test_killed_once_at_any_point_the_resumed_run_ends_in_the_same_state(replica: Drill, step: str, point: str) -> None:
     """`make crash-matrix`: half an hour. The test above passes the same points, one run for all of them."""
     for service in reversed(replica.services.names()):
@@ -111,7 +56,7 @@ def test_killed_once_at_any_point_the_resumed_run_ends_in_the_same_state(replica
     replica.services.stop("postgres")
     for folder in replica.state.glob(f"*/*/{NAME}"):
         shutil.rmtree(folder.parent)
-    crash(replica, step, point, "run", PLAYBOOK)
+    crash(replica, step, point)
     replica.recover("resume")
     assert_recovered(replica, replica.before)
 
@@ -126,7 +71,7 @@ def test_killed_once_at_any_point_the_resumed_run_ends_in_the_same_state(replica
 def test_what_changes_between_crash_and_resume_is_noticed(drill: Drill, name: str, sql: str, step: str) -> None:
     before = drill.census()
     broken(drill)
-    crash(drill, "login", "after-act", "run", PLAYBOOK)
+    crash(drill, "login", "after-act")
     if sql:
         drill.sql(sql)
     else:
@@ -144,7 +89,8 @@ def test_an_edited_playbook_is_refused_until_accepted_or_reverted(drill: Drill, 
     text = (ROOT / PLAYBOOK).read_text()
     playbook.write_text(text)
     broken(drill)
-    crash(drill, "enums", "before-act", "run", str(playbook))
+    killed = drill.recover("run", str(playbook), env={"RECOVER_CRASH_AT": "enums:before-act"}, expect=None)
+    assert killed.returncode == -signal.SIGKILL
     playbook.write_text(text.replace("name: Log in end to end", "name: Log in quickly"))
     refused = drill.recover("resume", expect=8)
     assert "+        name: Log in quickly" in refused.stderr

@@ -93,7 +93,7 @@ def test_one_command_breaks_recovers_scores_and_cleans_up(tmp_path: Path) -> Non
     done = drill.recover("drill", "run", "enum-cascade")
     for words in ("objectives met", "RTO", "0 rows lost", "record", "waiting" if "waiting" in done.stderr else "ok"):
         assert words in done.stdout + done.stderr
-    assert not (drill.state / "ai_workflow_engine" / "replica").exists()
+    assert not (drill.state / "ai_workflow_engine" / "replica-local").exists()
     assert len(list(drill.state.glob("*/*/journal.jsonl"))) == 1
 
 

@@ -47,7 +47,7 @@ def test_the_beginning_is_remembered(tmp_path: Path) -> None:
 
 def test_an_intent_without_effect_is_in_doubt(tmp_path: Path) -> None:
     p = after(tmp_path, BEGIN, StepDone("a", "done", 1), StepStarted("b", "B", "S"), INTENT)
-    assert (p.in_flight, p.pending and p.pending["describe"]) == ("b", "do it")
+    assert (p.in_flight, [intent["describe"] for intent in p.pending]) == ("b", ["do it"])
     assert p.acted
     assert p.resumable
 
@@ -55,14 +55,54 @@ def test_an_intent_without_effect_is_in_doubt(tmp_path: Path) -> None:
 def test_an_effect_ends_the_doubt_and_a_checkpoint_ends_the_flight(tmp_path: Path) -> None:
     events = (BEGIN, INTENT, EFFECT)
     p = after(tmp_path / "1", *events)
-    assert (p.in_flight, p.pending) == ("b", None)
+    assert (p.in_flight, p.pending) == ("b", ())
     assert after(tmp_path / "2", *events, StepDone("b", "done", 1)).in_flight is None
+
+
+def intents(*services: str) -> list[Event]:
+    return [ActionStarted("b", f"start {service}", "it is down", (f"service:{service}",), {}) for service in services]
+
+
+def effect(service: str) -> ActionDone:
+    return ActionDone("b", f"start {service}", {}, 0.1)
+
+
+def left(p: Progress) -> list[str]:
+    return [intent["describe"].removeprefix("start ") for intent in p.pending]
+
+
+@pytest.mark.parametrize(
+    ("ended", "doubtful"),
+    [((), "x y z"), (("y",), "x z"), (("z", "x"), "y"), (("z", "x", "y"), "")],
+)
+def test_of_several_intents_in_flight_those_without_effect_are_in_doubt(
+    tmp_path: Path, ended: tuple[str, ...], doubtful: str
+) -> None:
+    p = after(tmp_path, BEGIN, StepStarted("b", "B", "S"), *intents("x", "y", "z"), *map(effect, ended))
+    assert (p.in_flight, left(p)) == ("b", doubtful.split())
+    assert p.touched == {"b": {"service:x", "service:y", "service:z"}}
+    assert len(p.effects.get("b", [])) == len(ended)
+
+
+def test_intents_of_another_attempt_replace_those_of_the_one_that_was_cut_off(tmp_path: Path) -> None:
+    again = (RunResumed("tom", "other"), StepStarted("b", "B", "S"))
+    assert left(after(tmp_path / "1", BEGIN, *intents("x", "y"), *again)) == ["x", "y"]
+    assert left(after(tmp_path / "2", BEGIN, *intents("x", "y"), *again, *intents("y"))) == ["y"]
+    assert left(after(tmp_path / "3", BEGIN, *intents("x", "y"), *again, *intents("y"), effect("y"))) == []
+
+
+def test_acts_one_after_the_other_leave_the_last_in_doubt_only(tmp_path: Path) -> None:
+    assert left(after(tmp_path, BEGIN, *intents("x"), effect("x"), *intents("y"))) == ["y"]
+
+
+def test_an_effect_whose_words_were_masked_meanwhile_still_ends_a_doubt(tmp_path: Path) -> None:
+    assert left(after(tmp_path, BEGIN, *intents("x", "y"), ActionDone("b", "start ***", {}, 0.1))) == ["y"]
 
 
 @pytest.mark.parametrize("in_doubt", [True, False])
 def test_a_failure_the_other_side_reported_leaves_no_doubt(tmp_path: Path, in_doubt: bool) -> None:
     p = after(tmp_path, BEGIN, INTENT, StepFailed("b", "no", "", "", "", in_doubt=in_doubt))
-    assert (p.pending is not None) is in_doubt
+    assert bool(p.pending) is in_doubt
     assert list(p.failed) == ["b"]
 
 
@@ -94,4 +134,4 @@ def test_accepted_edits_replace_the_steps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("verdict", "done"), [("done", {"b": "marked"}), ("retry", {})])
 def test_a_humans_word_ends_the_doubt(tmp_path: Path, verdict: str, done: dict[str, str]) -> None:
     p = after(tmp_path, BEGIN, INTENT, StepMarked("b", verdict, "eva", "looked"))  # type: ignore[arg-type]
-    assert (p.done, p.pending, p.in_flight) == (done, None, None)
+    assert (p.done, p.pending, p.in_flight) == (done, (), None)

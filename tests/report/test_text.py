@@ -47,9 +47,14 @@ def test_an_event_of_a_newer_version_is_passed_over() -> None:
         (Progress("r", current="api"), True, "running, at step api"),
         (Progress("r", ended={"outcome": "recovered", "exit_code": 0}), False, "recovered (exit 0)"),
         (
-            Progress("r", in_flight="api", pending={"describe": "start api"}),
+            Progress("r", in_flight="api", pending=({"describe": "start api"},)),
             False,
             "killed in the middle of step api: start api",
+        ),
+        (
+            Progress("r", in_flight="api", pending=({"describe": "start api"}, {"describe": "start web"})),
+            False,
+            "killed in the middle of step api: start api; start web",
         ),
         (Progress("r", current="login"), False, "killed at step login"),
     ],

@@ -304,7 +304,7 @@ def test_the_first_words_of_a_container_are_in_its_log_and_not_those_of_before(m
 
 
 def test_a_project_that_left_nothing_is_likely_on_another_engine(made: Project, tmp_path: Path) -> None:
-    absent = replace(made.runtime, project="recovertestabsent", replica=False)
+    absent = replace(made.runtime, project="recovertestabsent")
     absent = replace(absent, file=replace(made.runtime.file, project="recovertestabsent"))
     for ask in (lambda: absent.state("api"), lambda: absent.start("api"), lambda: absent.stop("api")):
         with pytest.raises(Unreachable) as caught:
@@ -318,8 +318,7 @@ def test_a_project_that_left_nothing_is_likely_on_another_engine(made: Project, 
 
 def test_a_project_that_left_only_a_volume_is_there(made: Project) -> None:
     docker("rm", "--force", *made.containers())
-    there = replace(made.runtime, replica=False)
-    assert there.state("api").status == "missing"
+    assert made.runtime.state("api").status == "missing"
 
 
 def fileless(made: Project) -> ComposeRuntime:

@@ -55,9 +55,6 @@ def broken(tmp_path: Path) -> Iterator[Project]:
         until(lambda: made.runtime.state("crashed").status == "exited")
         until(lambda: '"healthy"' in docker("inspect", "--format", "{{json .State.Health}}", made.container("healthy")))
         (tmp_path / "playbook.yml").write_text(PLAYBOOK.replace("PROJECT", made.name))
-        state = tmp_path / "state" / made.name
-        state.mkdir(parents=True)
-        (made.file.parent / "replica").rename(state / "replica")
         yield made
 
 

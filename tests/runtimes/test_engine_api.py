@@ -53,7 +53,7 @@ def _everything(engine: Engine) -> list[Callable[[], object]]:
         lambda: engine.containers("x"),
         engine.projects,
         lambda: engine.volumes("x"),
-        lambda: engine.has_volume("x"),
+        lambda: engine.volume_labels("x"),
         lambda: engine.inspect("x"),
         lambda: engine.image("x"),
         lambda: list(engine.logs("x")),
@@ -62,6 +62,7 @@ def _everything(engine: Engine) -> list[Callable[[], object]]:
         lambda: engine.restart("x", "x", 1),
         lambda: engine.unpause("x", "x"),
         lambda: engine.stop("x", "x", 1),
+        lambda: engine.remove_labelled("x", "x"),
     ]
 
 
@@ -264,7 +265,7 @@ def test_what_is_gone_is_said_and_an_act_on_it_is_refused_in_the_engines_words()
     with pytest.raises(Gone):
         Engine().inspect("recovertest-absent")
     assert Engine().image("recovertest/absent:1") is None
-    assert not Engine().has_volume("recovertest-absent")
+    assert Engine().volume_labels("recovertest-absent") is None
     assert list(Engine().logs("recovertest-absent")) == []
     with pytest.raises(StepError) as caught:
         Engine().start("recovertest-absent", "absent")

@@ -56,7 +56,7 @@ def test_a_drill_does_not_touch_a_stack_that_a_run_works_on(tiny: Tiny, verb: st
     with project_lock(tiny.state, "ai_workflow_engine", "run-7"):
         refused = tiny.recover("drill", verb, "enum-cascade", expect=9)
     assert "is running run-7" in refused.stderr
-    assert not (tiny.state / "ai_workflow_engine" / "replica").exists()
+    assert not (tiny.state / "ai_workflow_engine" / "replica-local").exists()
 
 
 def test_options_are_checked(tiny: Tiny) -> None:

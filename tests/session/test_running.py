@@ -84,6 +84,31 @@ def test_killed_in_a_step_it_goes_on_with_one_instance_of_each_service(tiny: Tin
     assert len(serving(tiny.port)) == 1
 
 
+@pytest.mark.parametrize("point", ["before-act", "after-act", "after-effect"])
+def test_killed_between_two_services_that_start_together_it_goes_on_with_one_instance_of_each(
+    tiny: Tiny, point: str
+) -> None:
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": f"full:{point}:2"}, expect=-signal.SIGKILL)
+    [folder] = folders(tiny)
+    events = [(record.event, record.data) for record in records(folder / NAME) if record.data.get("step") == "full"]
+    begun, ended = (
+        [data["describe"] for event, data in events if event == kind] for kind in ("ActionStarted", "ActionDone")
+    )
+    assert begun == ["replace web", "start other"]
+    assert len(ended) == {"before-act": 0, "after-act": 1, "after-effect": 2}[point]
+    doubtful = "; ".join(act for act in begun if act not in ended)
+    assert (
+        f"killed {f'in the middle of step full: {doubtful}' if doubtful else 'at step full'}"
+        in tiny.recover("status").stdout
+    )
+    assert json.loads(tiny.recover("status", "--json").stdout)["in_doubt"] == ("full" if doubtful else None)
+    tiny.recover("resume")
+    assert json.loads(tiny.recover("status", "--json").stdout)["exit_code"] == 0
+    assert len(serving(tiny.port)) == 1
+    again = [record.data["describe"] for record in records(folder / NAME) if record.event == "ActionStarted"]
+    assert again[1:].count("start other") + again[1:].count("replace web") == (4 if point == "before-act" else 2)
+
+
 def serving(port: int) -> list[str]:
     """The processes whose command line names the port."""
     found = []

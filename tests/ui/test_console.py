@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +81,53 @@ def test_a_second_ctrl_c_ends_it_at_once_and_says_so(tiny: Tiny) -> None:
     child.expect("recover resume")
     child.expect(pexpect.EOF)
     assert child.wait() == 130
+
+
+STUBBORN = """\
+local: 1
+services:
+  a: &stubborn
+    command: [sh, -c, 'trap "" TERM; echo deaf; while :; do sleep 0.1; done']
+    stop: {within: 30s}
+  b: *stubborn
+"""
+TOGETHER = """\
+recover: 1
+name: tiny
+title: Two that do not end
+target: {services: {runtime: local, project: tiny, files: [local.yaml]}}
+stages:
+- stage: Up
+  steps:
+  - id: up
+    name: Both
+    service.start: {services: [a, b], wait: started, env: {a: {N: "1"}, b: {N: "1"}}}
+    check:
+    - {logs: {service: a, present: deaf}, within: 20s}
+    - {logs: {service: b, present: deaf}, within: 20s}
+"""
+
+
+def test_acts_in_flight_together_share_the_line_and_a_second_ctrl_c_leaves_them_all(tiny: Tiny) -> None:
+    (tiny.folder / "local.yaml").write_text(STUBBORN)
+    tiny.write(TOGETHER)
+    tiny.recover("run", str(tiny.playbook), "--yes")
+    tiny.write(TOGETHER.replace('"1"', '"2"'))
+    try:
+        child = terminal(tiny)
+        child.expect(r"steps\?")
+        child.sendline("y")
+        child.expect("Both: replace a with N='2'; replace b with N='2'")
+        child.sendintr()
+        child.expect("Both: replace a with N='2'; replace b with N='2'")  # still drawn: the first lets the acts end
+        child.sendintr()
+        child.expect("stopped at once: an act in flight is in doubt")
+        child.expect(pexpect.EOF)
+        assert child.wait() == 130
+        assert json.loads(tiny.recover("status", "--json").stdout)["in_doubt"] == "up"
+    finally:
+        for name in "ab":
+            os.killpg(json.loads((tiny.replica / "run" / f"{name}.json").read_text())["pid"], signal.SIGKILL)
 
 
 def test_colour_is_left_out_where_it_is_not_wanted(tiny: Tiny) -> None:

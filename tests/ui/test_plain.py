@@ -6,6 +6,7 @@ import re
 import pytest
 
 from recover.events import (
+    ActionDone,
     ActionStarted,
     CheckAnswered,
     CheckWaiting,
@@ -54,6 +55,29 @@ def test_each_event_is_told_in_a_line_with_utc_time(event: Event, words: str) ->
     text = drawn(event)
     assert words in text
     assert all(re.match(r"\d\d:\d\d:\d\dZ ", line) for line in text.splitlines())
+
+
+def both_begun() -> list[Event]:
+    return [ActionStarted("up", f"start {service}", "it is missing", (), {}) for service in ("api", "web")]
+
+
+def test_several_acts_in_flight_have_a_line_each_and_the_end_of_each_says_whose_it_is() -> None:
+    lines = drawn(*both_begun(), ActionDone("up", "start web", {}, 12.0), ActionDone("up", "start api", {}, 0.2))
+    assert [line[10:] for line in lines.splitlines()] == [
+        "  start api",
+        "    because it is missing",
+        "  start web",
+        "    because it is missing",
+        "  took 12 s: start web",
+    ]
+
+
+@pytest.mark.parametrize(("ended", "left"), [((), "start api; start web"), (("start api",), "start web")])
+def test_the_heartbeat_names_every_act_in_flight(ended: tuple[str, ...], left: str) -> None:
+    view = Plain("r", "/f", Redactor(), io.StringIO())
+    for event in (*both_begun(), *(ActionDone("up", act, {}, 0.1) for act in ended)):
+        view(event)
+    assert view._doing == left
 
 
 def test_a_recovered_run_ends_without_commands_to_paste() -> None:

@@ -18,7 +18,7 @@ STEPS = [
 
 
 def test_each_step_has_its_status_its_exact_sql_its_reasons_and_its_warning() -> None:
-    assert text("a title", STEPS) == [
+    assert text("a title", STEPS, {"enums": ["2 sessions of main (api)"]}) == [
         "a title",
         "",
         "Alone",
@@ -32,6 +32,7 @@ def test_each_step_has_its_status_its_exact_sql_its_reasons_and_its_warning() ->
         "      COMMIT;",
         "        (other spellings)",
         "      dump it   (before)",
+        "      drops 2 sessions of main (api)",
         "      mind: registration will fail",
         "  at run time login   Step login",
         "      decided at run time, because step enums changes main",
@@ -41,7 +42,7 @@ def test_each_step_has_its_status_its_exact_sql_its_reasons_and_its_warning() ->
 
 
 def test_the_same_is_there_for_machines() -> None:
-    [_, enums, _] = data(STEPS)
+    [_, enums, _] = data(STEPS, {})
     assert enums["status"] == "will"
     assert enums["actions"][0] == {"describe": SQL, "because": "other spellings"}  # type: ignore[index]
     assert enums["warn"] == "registration will fail"

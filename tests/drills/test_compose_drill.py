@@ -1,0 +1,139 @@
+"""The main job on a real engine: the 24 containers of the incident, planned, recovered, killed and continued."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from crashing import assert_recovered, broken, chain, schema_changes
+from drilling import Drill
+from engines import IMAGE, docker
+
+from recover.drill.containers import remove_containers
+
+pytestmark = [pytest.mark.docker, pytest.mark.drill]
+
+ONE_SHOTS = {"migrate", "seed"}
+RECREATED = {"api": 7, "worker": 1, "webui": 1, "google_sync": 1, "log_watcher": 1}
+"""How often a container is to be made: the API degraded and with each of six middlewares, the others for their
+stale image."""
+
+
+@pytest.fixture
+def drill(tmp_path: Path) -> Iterator[Drill]:
+    """A healthy replica on containers; at the end nothing of it is left."""
+    made = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}")
+    try:
+        made.up()
+        yield made
+    finally:
+        made.drill("down", expect=None)
+
+
+def left(drill: Drill) -> dict[str, str]:
+    """The status of each of the project's containers, by its name."""
+    label = f"label=com.docker.compose.project={drill.project}"
+    lines = docker("ps", "--all", "--filter", label, "--format", "{{.Names}} {{.State}}").splitlines()
+    return dict(line.split() for line in lines)
+
+
+@contextmanager
+def counting_creations(drill: Drill) -> Iterator[Counter[str]]:
+    """Counts, per service, the containers that the engine is asked to make meanwhile."""
+    words = [
+        "docker",
+        "events",
+        "--filter",
+        "event=create",
+        "--filter",
+        "type=container",
+        "--format",
+        "{{json .Actor}}",
+    ]
+    label = f"label=com.docker.compose.project={drill.project}"
+    events = subprocess.Popen([*words, "--filter", label], stdout=subprocess.PIPE, text=True)
+    made: Counter[str] = Counter()
+    try:
+        yield made
+    finally:
+        last = ("--label", label.removeprefix("label="), "--label", "last=yes")
+        docker("run", "--rm", "--network", "none", *last, "--entrypoint", "true", IMAGE)
+        assert events.stdout
+        for line in events.stdout:
+            attributes = json.loads(line)["Attributes"]
+            if "last" in attributes:
+                break
+            made[attributes["com.docker.compose.service"]] += 1
+        events.terminate()
+        events.wait()
+        events.stdout.close()
+
+
+def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_container_twice(drill: Drill) -> None:
+    before = drill.census()
+    broken(drill)
+    assert len(left(drill)) == 24
+    assert set(left(drill).values()) == {"exited"}
+
+    plan = drill.playbook("plan").stdout
+    assert "start postgres   (it is stopped)" in plan
+    assert "MIDDLEWARE is 'error,security_headers,authentication,csrf,request_protection,metrics', wanted ''" in plan
+    assert "image is 'recover-replica/app:incident" in plan
+    assert "wanted 'recover-replica/app:rebuilt" in plan
+    assert set(left(drill).values()) == {"exited"}
+
+    with counting_creations(drill) as made:
+        chain(drill)
+    assert dict(made) == RECREATED
+    assert_recovered(drill, before)
+    assert drill.login("disabled@example.com").status == 401
+    assert drill.login("pending@example.com").status == 403
+    assert len(left(drill)) == 24
+    assert {name for name, state in left(drill).items() if state != "running"} == {
+        f"{drill.project}-{service}-1" for service in ONE_SHOTS
+    }
+    changes = schema_changes(drill)
+    assert len(changes) == 22
+    assert set(changes.values()) == {1}, changes
+
+
+def test_one_command_breaks_recovers_scores_and_leaves_nothing(tmp_path: Path) -> None:
+    drill = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}")
+    done = drill.drill("run")
+    for words in ("objectives met", "RTO", "0 rows lost"):
+        assert words in done.stdout
+    assert left(drill) == {}
+    for kind in ("volume", "network"):
+        assert docker(kind, "ls", "--quiet", "--filter", f"label=com.docker.compose.project={drill.project}") == ""
+
+
+def test_a_replica_touches_no_other_project_of_its_name(tmp_path: Path) -> None:
+    drill = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}")
+    words = ("--label", f"com.docker.compose.project={drill.project}", "--label", "com.docker.compose.service=api")
+    mine = docker(
+        "run", "--detach", "--network", "none", *words, "--entrypoint", "sleep", "recover-replica/app:incident", "600"
+    ).strip()
+    try:
+        refused = drill.drill("up", expect=7)
+        assert f"the engine has another project '{drill.project}', which is not the replica" in refused.stderr
+        assert "--project NAME" in refused.stderr
+        drill.drill("down")
+        assert json.loads(docker("inspect", mine))[0]["State"]["Running"]
+    finally:
+        docker("rm", "--force", mine)
+
+
+def test_what_has_another_label_is_never_removed(tmp_path: Path) -> None:
+    name = f"recovertest{secrets.token_hex(4)}"
+    docker("volume", "create", "--label", "dev.recover.replica=another", name)
+    try:
+        remove_containers("one", lambda _line: None)
+        assert docker("volume", "inspect", "--format", "{{.Name}}", name).strip() == name
+    finally:
+        docker("volume", "rm", name)
