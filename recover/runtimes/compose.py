@@ -7,7 +7,6 @@ It never removes a volume, never pulls and never builds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -16,14 +15,14 @@ from pathlib import Path
 from recover.errors import PlaybookError, Unreachable
 from recover.runtimes import refusals, verdict
 from recover.runtimes.compose_file import ComposeFile
-from recover.runtimes.engine_api import SERVICE, Engine, Facts, Gone
+from recover.runtimes.compose_project import ComposeProject
+from recover.runtimes.engine_api import SERVICE, Engine, Facts
 from recover.runtimes.service_facts import Declared, Made
 from recover.runtimes.settings import compared
 from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
-REPLICA = "dev.recover.replica"
 REPLACES, HASH, IMAGE = (f"com.docker.compose.{label}" for label in ("replace", "config-hash", "image"))
 
 
@@ -51,13 +50,13 @@ class ComposeRuntime:
     def names(self) -> tuple[str, ...]:
         """The services of the file, what others depend on first; then those that only have containers."""
         written = self.file.names() if self.file else ()
-        found = (facts["Labels"][SERVICE] for facts in self._listed())
+        found = (facts["Labels"][SERVICE] for facts in self._project.listed())
         return tuple(dict.fromkeys([*written, *sorted(found)]))
 
     def statuses(self) -> Mapping[str, Status]:
         """How each service is, by one question to the engine: the list of containers has no more than that."""
         found: dict[str, Status] = dict.fromkeys(self.file.names() if self.file else (), "missing")
-        for facts in self._listed():
+        for facts in self._project.listed():
             now = _LISTED.get(facts["State"], "exited")
             before = found.get(facts["Labels"][SERVICE], "missing")
             found[facts["Labels"][SERVICE]] = now if before in ("missing", "exited") else before
@@ -156,7 +155,7 @@ class ComposeRuntime:
         if not declared.image:
             raise refusals.no_image(declared, self.project, self._source)
         for volume in declared.volumes:
-            self._require_own(f"the volume {volume}", self.engine.volume_labels(volume))
+            self._project.require_own_volume(volume)
         assert self.file is not None  # a declared service has a file  # noqa: S101
         self.file.create(declared.name, given, self.run, partial(self._settled, given.overrides))
 
@@ -188,22 +187,15 @@ class ComposeRuntime:
         if said is not None:
             declared = Declared(said, config)
             return replace(declared, image=self.engine.image(declared.reference) or {})
-        if not self._listed(service):
+        if not self._project.listed(service):
             known = self.names()
             if not known:
-                self._require_project()
+                self._project.require_traces()
             raise refusals.unknown(service, known, self._source)
         return None
 
     def _containers(self, service: str) -> list[Facts]:
-        """Its containers, inspected, in the order of their numbers."""
-        found = []
-        for listed in self._listed(service):
-            with suppress(Gone):  # removed since it was listed
-                found.append(self.engine.inspect(listed["Id"]))
-        if not found:
-            self._require_project()
-        return sorted(found, key=lambda facts: (not facts["State"].get("Running"), facts["Name"]))
+        return self._project.inspected(service)
 
     def _missing(self, service: str, declared: Declared | None, *, probe: bool) -> ServiceState:
         gone = [name for name in (declared.volumes if declared else ()) if self.engine.volume_labels(name) is None]
@@ -276,21 +268,9 @@ class ComposeRuntime:
     def _source(self) -> str:
         return str(self.file.files[0]) if self.file else f"project {self.project}"
 
-    def _listed(self, service: str = "") -> list[Facts]:
-        """The project's containers as the engine lists them. Raises Precondition for those of another stack."""
-        found = self.engine.containers(self.project, service)
-        for facts in found:
-            self._require_own(f"the container {_listed_name(facts)}", facts["Labels"])
-        return found
-
-    def _require_own(self, what: str, labels: Mapping[str, str] | None) -> None:
-        if self.replica and labels is not None and labels.get(REPLICA) != self.replica:
-            raise refusals.another_stack(self.project, self.engine.said, what)
-
-    def _require_project(self) -> None:
-        """Raises Unreachable when the engine knows nothing of the project: it is likely another engine."""
-        if not (self.replica or self.engine.containers(self.project) or self.engine.volumes(self.project)):
-            raise refusals.no_project(self.project, self.engine.said, self.engine.projects())
+    @property
+    def _project(self) -> ComposeProject:
+        return ComposeProject(self.project, self.engine, self.replica)
 
 
 _LISTED: dict[str, Status] = {
@@ -305,10 +285,6 @@ def _fits(made: Made, declared: Declared, given: Given) -> bool:
     wants = {**declared.environment(), **given.environment}
     has, wanted = compared(declared, made)
     return has == given.over(wanted) and made.environment(wants) == wants
-
-
-def _listed_name(facts: Facts) -> str:
-    return str((facts.get("Names") or [facts["Id"][:12]])[0]).lstrip("/")
 
 
 def _name(facts: Facts) -> str:
