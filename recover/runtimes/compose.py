@@ -23,7 +23,7 @@ from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
-REPLACES, HASH, IMAGE = (f"com.docker.compose.{label}" for label in ("replace", "config-hash", "image"))
+REPLACES, HASH = "com.docker.compose.replace", "com.docker.compose.config-hash"
 
 
 @dataclass(frozen=True)
@@ -165,12 +165,8 @@ class ComposeRuntime:
 
     def _untouched(self, service: str, config: str, overrides: Sequence[Path]) -> bool:
         declared, found = self._declared(service, overrides), self._containers(service)
-        labels = [facts["Config"]["Labels"] for facts in found]
-        return (
-            declared is not None
-            and all(each.get(HASH) == config and each.get(IMAGE) == declared.image.get("Id") for each in labels)
-            and self._as_wanted(declared, found, AS_DECLARED)
-        )
+        as_written = all(facts["Config"]["Labels"].get(HASH) == config for facts in found)
+        return as_written and declared is not None and self._as_wanted(declared, found, AS_DECLARED)
 
     def _as_wanted(self, declared: Declared, found: Sequence[Facts], given: Given) -> bool:
         """Are there as many containers as there should be, each as the file and `given` want it?"""

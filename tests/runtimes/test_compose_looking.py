@@ -36,6 +36,7 @@ target: {services: {runtime: compose, project: PROJECT, files: [compose.yaml]}}
 stages:
 - stage: Services
   steps:
+  - {id: steady, name: Nothing to do, service.start: {services: [healthy]}, check: [{service: {name: healthy}}]}
   - id: all
     name: Start them all
     service.start: {services: [healthy, crashed, changed, missing]}
@@ -74,7 +75,8 @@ def test_a_plan_only_looks_and_names_every_difference(broken: Project) -> None:
     assert between.refused == []
     assert len(between.asked) > 4
     assert {asked.split()[0] for asked in between.asked} <= {"GET", "HEAD"}
-    said = json.loads(done.stdout)["steps"][0]
+    steady, said, _ = json.loads(done.stdout)["steps"]
+    assert steady["status"] == "already"  # its health was read, and not asked in the container
     assert [tuple(action.values()) for action in said["actions"]] == [
         ("start crashed", "it is exited (code 3)"),
         ("recreate changed", "MODE is 'full', wanted 'other'; TOKEN is ***, wanted ***"),
