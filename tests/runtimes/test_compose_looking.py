@@ -76,7 +76,7 @@ def test_a_plan_only_looks_and_names_every_difference(broken: Project) -> None:
     assert len(between.asked) > 4
     assert {asked.split()[0] for asked in between.asked} <= {"GET", "HEAD"}
     steady, said, _ = json.loads(done.stdout)["steps"]
-    assert steady["status"] == "already"  # its health was read, and not asked in the container
+    assert steady["status"] == "not needed"  # its health was read, and not asked in the container
     assert [tuple(action.values()) for action in said["actions"]] == [
         ("start crashed", "it is exited (code 3)"),
         ("recreate changed", "MODE is 'full', wanted 'other'; TOKEN is ***, wanted ***"),
