@@ -49,6 +49,7 @@ class ServiceState:
     container 128 more. `restarts` by the runtime itself since it was started; `instance` tells one
     incarnation from the next. A `oneshot` is meant to end: it is ready when it exited with code 0.
     `addresses` are those it connects from, where it has its own.
+    `note` says what cannot be known of it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ServiceState:
     instance: str = ""
     oneshot: bool = False
     addresses: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def running(self) -> bool:

@@ -71,8 +71,16 @@ def project(
     try:
         yield made
     finally:
-        docker("volume", "rm", f"{name}_trace")
-        docker("compose", "-p", name, "down", "--volumes", "--timeout", "1", "--remove-orphans")
+        _remove(name)
+
+
+def _remove(name: str) -> None:
+    """By label: compose's own `down` stumbles over a service whose dependency has no container."""
+    for kind, removing in (("container", ("--force", "--volumes")), ("volume", ()), ("network", ())):
+        every = ("--all",) if kind == "container" else ()
+        found = docker(kind, "ls", "--quiet", *every, "--filter", f"label=com.docker.compose.project={name}").split()
+        if found:
+            docker(kind, "rm", *removing, *found)
 
 
 def docker(*words: str, stderr: bool = False) -> str:

@@ -15,8 +15,15 @@ from recover.world import Resource, ServiceState, View
 
 TAIL = 20
 LOOP = 2  # restarts since it was started that make a restart loop
-_SECRET = re.compile(r"PASSWORD|PASSWD|TOKEN|KEY|SECRET|CREDENTIAL", re.IGNORECASE)
-_IN_TEXT = re.compile(r"(://[^/\s:@]*:)[^@\s]+(?=@)|(--?[\w-]*(?:pass|token|secret|key)[\w-]*[ =])\S+", re.IGNORECASE)
+_SECRET = re.compile(r"PASS|_PWD|TOKEN|KEY|SECRET|CREDENTIAL", re.IGNORECASE)
+_PATH = re.compile(r"^mount /|FILE$", re.IGNORECASE)
+_NAME = rf"[\w-]*(?:{_SECRET.pattern})[\w-]*(?<!file)"
+_IN_TEXT = re.compile(
+    rf"(://[^/\s:@]*:)\S+(?=@)|(--?{_NAME}[ =]|{_NAME}(?:=|: )|Bearer )"
+    r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""",
+    re.IGNORECASE,
+)
+"""The password in an address; the value of an option, variable or header whose name says that it is a secret."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class ServiceIs:
             return f"it is {state.status}{f': {state.detail}' if state.detail else ''}"
         if self.restarts is not None and state.restarts > self.restarts:
             return f"it was restarted {state.restarts} times, wanted at most {self.restarts}"
-        return "; ".join(undeclared(state)) if self.as_declared else ""
+        return "; ".join(filter(None, [state.note, *undeclared(state)])) if self.as_declared else ""
 
 
 def undeclared(state: ServiceState) -> list[str]:
@@ -96,5 +103,5 @@ def shown(key: str, value: str | None) -> str:
 
 
 def looks_secret(key: str) -> bool:
-    """Does the variable's name say that its value is a secret? The path of a secret's file is none."""
-    return bool(_SECRET.search(key)) and not key.upper().endswith("_FILE")
+    """Does the name of a variable or setting say that its value is a secret? The path of a secret's file is none."""
+    return bool(_SECRET.search(key)) and not _PATH.search(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from recover.runtimes.compose import REPLICA
+from recover.runtimes.compose_project import REPLICA
 from recover.runtimes.engine_api import Engine
 
 

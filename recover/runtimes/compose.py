@@ -7,25 +7,23 @@ It never removes a volume, never pulls and never builds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
-from recover.errors import PlaybookError, Precondition, StepError, Unreachable
-from recover.marked_yaml import did_you_mean
-from recover.runtimes import verdict
+from recover.errors import PlaybookError, Unreachable
+from recover.runtimes import refusals, verdict
 from recover.runtimes.compose_file import ComposeFile
-from recover.runtimes.engine_api import SERVICE, Engine, Facts, Gone
-from recover.runtimes.settings import Declared, Made, compared
+from recover.runtimes.compose_project import ComposeProject
+from recover.runtimes.engine_api import SERVICE, Engine, Facts
+from recover.runtimes.service_facts import Declared, Made
+from recover.runtimes.settings import compared
 from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
-REPLICA = "dev.recover.replica"
-REPLACES = "com.docker.compose.replace"
+REPLACES, HASH = "com.docker.compose.replace", "com.docker.compose.config-hash"
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,13 @@ class ComposeRuntime:
     def names(self) -> tuple[str, ...]:
         """The services of the file, what others depend on first; then those that only have containers."""
         written = self.file.names() if self.file else ()
-        found = (facts["Labels"][SERVICE] for facts in self._listed())
+        found = (facts["Labels"][SERVICE] for facts in self._project.listed())
         return tuple(dict.fromkeys([*written, *sorted(found)]))
 
     def statuses(self) -> Mapping[str, Status]:
         """How each service is, by one question to the engine: the list of containers has no more than that."""
         found: dict[str, Status] = dict.fromkeys(self.file.names() if self.file else (), "missing")
-        for facts in self._listed():
+        for facts in self._project.listed():
             now = _LISTED.get(facts["State"], "exited")
             before = found.get(facts["Labels"][SERVICE], "missing")
             found[facts["Labels"][SERVICE]] = now if before in ("missing", "exited") else before
@@ -90,7 +88,7 @@ class ComposeRuntime:
         """
         self._declared(service)
         for facts in self._containers(service):
-            yield from self.engine.logs(facts["Id"], since or verdict.speaks_since(facts))
+            yield from self.engine.logs(facts["Id"], since or verdict.log_begins(facts))
 
     def address(self, service: str, port: int | None = None) -> Address:
         """Where the container's `port` (default: its first published one) is reached from this machine.
@@ -119,19 +117,15 @@ class ComposeRuntime:
     def start(self, service: str, given: Given = AS_DECLARED) -> None:
         """Start its container, or replace a running instance: restarted when it is as wanted, else made anew.
 
-        Raises StepError with the engine's or compose's words, and when there are more containers than wanted.
+        Raises StepError with the engine's or compose's words, when there are more containers than wanted, and for
+        another configuration of a service that no file names.
         """
         declared, found = self._declared(service, given.overrides), self._containers(service)
-        if declared is None:
-            if given != AS_DECLARED or not found:
-                raise StepError(f"cannot give {service} another configuration", why="there is no compose file for it")
-        else:
-            self._require_scale(service, declared, found)
-            if len(found) != declared.scale or not all(
-                _fits(facts, self._image(facts), declared, given) for facts in found
-            ):
-                self._make(service, declared, given)
-                found = self._containers(service)
+        if declared is None and (given != AS_DECLARED or not found):
+            raise refusals.unwritten(service)
+        if declared and not self._as_wanted(declared, found, given):
+            self._make(declared, given, found)
+            found = self._containers(service)
         for facts in found:
             self._begin(facts)
 
@@ -154,19 +148,16 @@ class ComposeRuntime:
         else:
             self.engine.start(facts["Id"], name)
 
-    def _make(self, service: str, declared: Declared, given: Given) -> None:
-        image = str(declared.service.get("image") or "")
+    def _make(self, declared: Declared, given: Given, found: Sequence[Facts]) -> None:
+        if len(found) - len(_unfinished(found)) > declared.scale:
+            raise refusals.too_many(declared.name, [_name(facts) for facts in found], declared.scale)
         if not declared.image:
-            raise StepError(
-                f"cannot make the container of {service}: its image is missing",
-                where=image or f"{service} has a build section and no image",
-                why=f"the engine has no image {image!r}" if image else "",
-                next=f"docker pull {image}, or build it" if image else f"docker compose build {service}",
-            )
+            raise refusals.no_image(declared, self.project, self._source)
         for volume in declared.volumes:
-            self._require_own(f"the volume {volume}", self.engine.volume_labels(volume))
+            self._project.require_own_volume(volume)
         assert self.file is not None  # a declared service has a file  # noqa: S101
-        self.file.create(service, given, self.run, first=partial(self._clear, service))
+        clear, settled = partial(self._clear, declared.name), partial(self._settled, given.overrides)
+        self.file.create(declared.name, given, self.run, clear, settled)
 
     def _clear(self, service: str) -> None:
         """Remove what a compose that was cut off had made in place of a container that is still there.
@@ -176,15 +167,20 @@ class ComposeRuntime:
         for facts in _unfinished(self._containers(service)):
             self.engine.remove(facts["Id"], _name(facts))
 
-    def _require_scale(self, service: str, declared: Declared, found: Sequence[Facts]) -> None:
-        names = [_name(facts) for facts in found]
-        if len(found) - len(_unfinished(found)) > declared.scale:
-            raise StepError(
-                f"there are {len(found)} containers of {service}, not {declared.scale}",
-                where=", ".join(names),
-                why="which of them is the right one cannot be told",
-                next=f"look at them, then remove the wrong one: docker rm -f {names[-1]}",
-            )
+    def _settled(self, overrides: Sequence[Path], hashes: Mapping[str, str]) -> bool:
+        """Would compose leave the containers of these services alone?"""
+        return all(self._untouched(service, of, overrides) for service, of in hashes.items())
+
+    def _untouched(self, service: str, config: str, overrides: Sequence[Path]) -> bool:
+        declared, found = self._declared(service, overrides), self._containers(service)
+        as_written = all(facts["Config"]["Labels"].get(HASH) == config for facts in found)
+        return as_written and declared is not None and self._as_wanted(declared, found, AS_DECLARED)
+
+    def _as_wanted(self, declared: Declared, found: Sequence[Facts], given: Given) -> bool:
+        """Are there as many containers as there should be, each as the file and `given` want it?"""
+        if len(found) != declared.scale:
+            return False
+        return all(_fits(Made(facts, self._image(facts)), declared, given) for facts in found)
 
     # --- one service ----------------------------------------------------------------------------
 
@@ -193,25 +189,17 @@ class ComposeRuntime:
         config: Facts = self.file.read(overrides) if self.file else {}
         said = (config.get("services") or {}).get(service)
         if said is not None:
-            return Declared(said, config, self.engine.image(said["image"]) or {} if said.get("image") else {})
-        if not self._listed(service):
-            self._unknown(service)
+            declared = Declared(said, config)
+            return replace(declared, image=self.engine.image(declared.reference) or {})
+        if not self._project.listed(service):
+            known = self.names()
+            if not known:
+                self._project.require_traces()
+            raise refusals.unknown(service, known, self._source)
         return None
 
-    def _unknown(self, service: str) -> NoReturn:
-        known = self.names()
-        hint = did_you_mean(service, known) or f"known: {', '.join(known) or 'none'}"
-        raise PlaybookError(f"there is no service {service!r}", where=self._source, next=hint)
-
     def _containers(self, service: str) -> list[Facts]:
-        """Its containers, inspected, in the order of their numbers."""
-        found = []
-        for listed in self._listed(service):
-            with suppress(Gone):  # removed since it was listed
-                found.append(self.engine.inspect(listed["Id"]))
-        if not found:
-            self._require_project()
-        return sorted(found, key=lambda facts: (not facts["State"].get("Running"), facts["Name"]))
+        return self._project.inspected(service)
 
     def _missing(self, service: str, declared: Declared | None, *, probe: bool) -> ServiceState:
         gone = [name for name in (declared.volumes if declared else ()) if self.engine.volume_labels(name) is None]
@@ -248,6 +236,7 @@ class ComposeRuntime:
             started_at=verdict.started_at(facts),
             instance=f"{facts['Id'][:12]}@{facts['State']['StartedAt']}",
             oneshot=oneshot,
+            note="" if declared else refusals.UNWRITTEN,
             addresses=made.addresses(),
         )
 
@@ -261,7 +250,7 @@ class ComposeRuntime:
 
     def _last_words(self, facts: Facts) -> str:
         """Of the incarnation that has ended: one that runs again may be silent yet."""
-        since = None if facts["State"]["Status"] == "running" else verdict.speaks_since(facts)
+        since = None if facts["State"]["Status"] == "running" else verdict.log_begins(facts)
         return "\n".join(self.engine.logs(facts["Id"], since, tail=3))
 
     def _image(self, facts: Facts) -> Facts:
@@ -285,38 +274,9 @@ class ComposeRuntime:
     def _source(self) -> str:
         return str(self.file.files[0]) if self.file else f"project {self.project}"
 
-    def _listed(self, service: str = "") -> list[Facts]:
-        """The project's containers as the engine lists them. Raises Precondition for those of another stack."""
-        found = self.engine.containers(self.project, service)
-        for facts in found:
-            self._require_own(f"the container {_listed_name(facts)}", facts["Labels"])
-        return found
-
-    def _require_own(self, what: str, labels: Mapping[str, str] | None) -> None:
-        """A drill never touches what is not its replica's, though it goes by the same project name."""
-        if self.replica and labels is not None and labels.get(REPLICA) != self.replica:
-            raise Precondition(
-                f"the engine has another project {self.project!r}, which is not the replica",
-                where=self.engine.said,
-                why=f"{what} has not the replica's label",
-                next="give the replica a name of its own: --project NAME",
-            )
-
-    def _traces(self) -> bool:
-        return (
-            bool(self.replica) or bool(self.engine.containers(self.project)) or bool(self.engine.volumes(self.project))
-        )
-
-    def _require_project(self) -> None:
-        """Raises Unreachable when the engine knows nothing of the project: it is likely another engine."""
-        if not self._traces():
-            others = ", ".join(self.engine.projects()) or "none"
-            raise Unreachable(
-                f"the engine has no project {self.project!r}",
-                where=self.engine.said,
-                why=f"no container and no volume has its label; projects here: {others}",
-                next=f"docker context ls; to make the project on this engine: docker compose -p {self.project} create",
-            )
+    @property
+    def _project(self) -> ComposeProject:
+        return ComposeProject(self.project, self.engine, self.replica)
 
 
 _LISTED: dict[str, Status] = {
@@ -327,15 +287,10 @@ _LISTED: dict[str, Status] = {
 }
 
 
-def _fits(facts: Facts, image: Facts, declared: Declared, given: Given) -> bool:
-    """Is the container as the file and `given` want it?"""
-    made, wants = Made(facts, image), {**declared.environment(), **given.environment}
+def _fits(made: Made, declared: Declared, given: Given) -> bool:
+    wants = {**declared.environment(), **given.environment}
     has, wanted = compared(declared, made)
     return has == given.over(wanted) and made.environment(wants) == wants
-
-
-def _listed_name(facts: Facts) -> str:
-    return str((facts.get("Names") or [facts["Id"][:12]])[0]).lstrip("/")
 
 
 def _unfinished(found: Sequence[Facts]) -> list[Facts]:

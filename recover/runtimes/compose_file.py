@@ -12,7 +12,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,6 +28,8 @@ ORDER = "x-recover-order"  # the names of the services, kept beside what compose
 AWAY = ("Cannot connect to the Docker daemon", "error during connect")
 """What the docker program says when its engine does not answer, or no longer."""
 Facts = Mapping[str, Any]
+Settled = Callable[[Mapping[str, str]], bool]
+"""Are these services, each with the hash of its configuration, as compose would make them?"""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,16 @@ class ComposeFile:
         """
         key = tuple(_stamp(path) for path in (*self.files, *overrides, self._env_file()))
         if key not in self._read:
-            facts = _plain(json.loads(self._compose(*self._words(overrides), "config", "--format", "json")))
+            facts = _plain(self._config(overrides))
             self._read[key] = {**facts, ORDER: self._in_order(facts.get("services") or {})}
         return self._read[key]
+
+    def _config(self, overrides: Sequence[Path]) -> Facts:
+        said = self._compose(*self._words(overrides), "config", "--format", "json")
+        with suppress(ValueError):
+            if isinstance(facts := json.loads(said), dict):
+                return facts
+        raise StepError("docker compose config did not answer with JSON", next="docker compose version")
 
     def names(self) -> tuple[str, ...]:
         """Every service: what others depend on first, otherwise in the order of the files."""
@@ -66,17 +75,30 @@ class ComposeFile:
             _visit(name, services, order, ())
         return tuple(order)
 
-    def create(self, service: str, given: Given, folder: Path, *, first: Callable[[], None] = lambda: None) -> None:
+    def create(self, service: str, given: Given, folder: Path, clear: Callable[[], None], settled: Settled) -> None:
         """Make the service's container what the files and `given` say, without starting it.
 
         One that is otherwise is replaced; its volumes stay, anonymous ones too. Nothing is pulled or
-        built, no other service is touched. The override file is kept in `folder`. `first` is called as soon as no
-        other compose is at work. Raises StepError.
+        built, no other service is touched. The override file is kept in `folder`. `clear` is called first, when
+        no other compose is at work. Raises StepError.
+
+        With --no-deps compose forgets `depends_on` in the hash that it labels the container with, and a later
+        `docker compose up` makes it anew. So it is left out where compose finds nothing to do for those services.
         """
-        words = [*self._words((*given.overrides, *_override(service, given, folder))), "up", "--no-start"]
+        words = self._words((*given.overrides, *_override(service, given, folder)))
         with self._alone(service) as lock:
-            first()
-            self._compose(*words, "--no-deps", "--no-build", "--pull", "never", "--force-recreate", service, lock=lock)
+            clear()
+            deps = [] if settled(self._needs(service, given.overrides)) else ["--no-deps"]
+            words += ["up", "--no-start", *deps, "--no-build", "--pull", "never", "--force-recreate", service]
+            self._compose(*words, lock=lock)
+
+    def _needs(self, service: str, overrides: Sequence[Path]) -> dict[str, str]:
+        """The services that it depends on, directly or not, each with the hash of what the files say of it."""
+        needs: dict[str, None] = {}
+        _visit(service, self.read(overrides).get("services") or {}, needs, ())
+        del needs[service]
+        said = self._compose(*self._words(overrides), "config", "--hash", ",".join(needs)) if needs else ""
+        return dict(line.split() for line in said.splitlines())
 
     # --- the program ----------------------------------------------------------------------------
 
@@ -110,7 +132,8 @@ class ComposeFile:
     def _refuse(self, said: str, *, acting: bool) -> NoReturn:
         why = _last_words(said)
         if "is not a docker command" in said or "unknown command: docker compose" in said:
-            raise Precondition("Docker Compose v2 is not installed", why=why, next="docker compose version")
+            first = said.strip().splitlines()[0]
+            raise Precondition("Docker Compose v2 is not installed", why=first, next="docker compose version")
         if any(words in said for words in AWAY):
             raise away(why)
         if acting:

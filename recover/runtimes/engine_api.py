@@ -1,22 +1,22 @@
 """The Docker engine, asked through its API: every question and act of the compose runtime, and its errors.
 
-`Engine` connects when it is first used and again when the engine was away. Which engine: DOCKER_HOST, else
-the context in DOCKER_CONTEXT, else the current one (Docker documentation, "Docker contexts").
+`Engine` connects when it is first used and again when the engine was away.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from recover.errors import RecoverError, StepError, Unreachable
+from recover.runtimes.docker_context import Endpoint, endpoint
 
 OLDEST_API = (1, 41)
 """Docker Engine 20.10; older ones report less than is promised here."""
@@ -164,12 +164,12 @@ class Engine:
     @property
     def host(self) -> str:
         """The name under which ports that the engine publishes are reached from here."""
-        return urlsplit(where()[0]).hostname or "127.0.0.1"
+        return urlsplit(endpoint().url).hostname or "127.0.0.1"
 
     @property
     def said(self) -> str:
         """The engine's URL and what named it."""
-        return "{} ({})".format(*where())
+        return str(endpoint())
 
     def _found(self, ask: Callable[[Any], Facts]) -> Facts | None:
         with self._asking("it cannot be asked") as client:
@@ -206,54 +206,42 @@ class Engine:
             raise away(_words(error)) from None
 
 
-def where() -> tuple[str, str]:
-    """The engine's URL, and what named it."""
-    if url := os.environ.get("DOCKER_HOST"):
-        return url, "DOCKER_HOST"
-    from docker.context import ContextAPI
-    from docker.context.config import get_current_context_name
-
-    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
-    context = ContextAPI.get_context(name)
-    if context is None:
-        raise Unreachable(f"there is no Docker context {name!r}", next="docker context ls")
-    return context.Host or "unix:///var/run/docker.sock", f"context {name}"
-
-
 def _connect() -> Any:
-    """A client that speaks the newest API both sides know. Raises Unreachable for an engine that is too old."""
+    """A client that speaks the API version of the engine. Raises Unreachable for an engine that is too old."""
     from docker import APIClient
     from docker.utils import kwargs_from_env
 
-    url, _ = where()
-    tls = kwargs_from_env().get("tls") or _tls_of_context()
-    client = APIClient(url, version="auto", timeout=TIMEOUT, tls=tls or False, use_ssh_client=url.startswith("ssh://"))
-    client.trust_env = not url.startswith(("unix://", "npipe://"))  # a proxy is never between us and a socket
+    at = endpoint()
+    tls = _tls(at) if at.certificates else kwargs_from_env().get("tls")
+    client = APIClient(
+        at.url, version="auto", timeout=TIMEOUT, tls=tls or False, use_ssh_client=at.url.startswith("ssh://")
+    )
+    client.trust_env = not at.url.startswith(("unix://", "npipe://"))  # a proxy is never between us and a socket
     version = tuple(int(part) for part in client.api_version.split("."))
     if version < OLDEST_API:
         need = ".".join(map(str, OLDEST_API))
         raise Unreachable(
-            "the Docker engine is too old", where=url, why=f"it speaks API {client.api_version}, not {need}"
+            "the Docker engine is too old", where=str(at), why=f"it speaks API {client.api_version}, not {need}"
         )
     return client
 
 
-def _tls_of_context() -> Any:
-    from docker.context import ContextAPI
-    from docker.context.config import get_current_context_name
+def _tls(at: Endpoint) -> Any:
+    from docker.tls import TLSConfig
 
-    if os.environ.get("DOCKER_HOST"):
-        return None
-    context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT") or get_current_context_name())
-    return context.TLSConfig if context else None
+    ca, cert, key = (str(path) if path.is_file() else None for path in _pem(at.certificates or Path()))
+    return TLSConfig(client_cert=(cert, key) if cert and key else None, ca_cert=ca, verify=at.verify)
+
+
+def _pem(folder: Path) -> tuple[Path, ...]:
+    return tuple(folder / f"{name}.pem" for name in ("ca", "cert", "key"))
 
 
 def away(why: str) -> Unreachable:
     """The error for an engine that does not answer; `why` in the words of whoever asked it."""
-    url, named = where()
     return Unreachable(
         "the Docker engine does not answer",
-        where=f"{url} ({named})",
+        where=str(endpoint()),
         why=why,
         next="docker version; then start the engine, or name another one: DOCKER_HOST, docker context use",
     )

@@ -16,11 +16,9 @@ Ask = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a program in the container: its exit code and what it said. Raises Gone, TimeoutError."""
 
 SETTLED = 1.0  # seconds a service without a health check must have run to count as started
-EARLY = timedelta(seconds=0.1)
-"""How much older than `StartedAt` a container's first words may be: the engine notes the start after it (16 ms
-measured on a busy machine). The words of the incarnation before are older still, as restarting takes longer."""
 PROBE = 30.0  # seconds a health check may take by default (Docker documentation, HEALTHCHECK --timeout)
 LOOP = 2  # restarts by the engine since it was started that make it a restart loop
+GAP = timedelta(seconds=0.1)  # the least time from an end to the next start by the engine
 KILLED = 128  # exit codes above are a signal's number more (Docker documentation, "Exit status")
 STOP_CODES = {0, KILLED + 9, KILLED + 15}
 ALWAYS = ("always", "unless-stopped")
@@ -57,15 +55,23 @@ def started_at(facts: Facts) -> datetime | None:
     return at if at and at.year > 1 else None
 
 
-def speaks_since(facts: Facts) -> datetime | None:
-    """From when on its log is that of its last start; None when it was never started."""
-    began = started_at(facts)
-    return began - EARLY if began else None
-
-
 def patience(facts: Facts) -> float:
     """Seconds that its health check may take."""
     return float((facts["Config"].get("Healthcheck") or {}).get("Timeout") or 0) / 1e9 or PROBE
+
+
+def log_begins(facts: Facts) -> datetime | None:
+    """From when on its log is that of the present incarnation; None: from its beginning.
+
+    The engine writes down a start after the process has begun, and a fast one has spoken or even ended by
+    then. But it starts none again within a tenth of a second (Docker documentation, restart policies).
+    """
+    began, ended = started_at(facts), instant(facts["State"].get("FinishedAt", ""))
+    if began is None or ended is None or ended.year == 1:
+        return None
+    if facts["State"]["Running"] and ended < began:
+        return ended + GAP  # the end of the one before
+    return min(began, ended) - GAP
 
 
 def why_not_ready(facts: Facts, *, oneshot: bool, ask: Ask | None, last_words: Callable[[], str]) -> str:

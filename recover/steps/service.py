@@ -157,9 +157,10 @@ class StartService:
     def _start(self, state: ServiceState) -> Start | None:
         """Start it, restart it, or make it anew; None when it runs as wanted or has done its work."""
         differs = self._differs(state) if state.status != "missing" else []
-        why = "; ".join([*_not_running(state), *differs])
-        if not why or finished(state):
+        reasons = [*_not_running(state), *differs]
+        if not reasons or finished(state):
             return None
+        why = "; ".join([*reasons, *([state.note] if state.note else [])])
         given, replaces = self._given(state.name), beyond_file(state) if state.running else None
         overrides = tuple(str(path) for path in given.overrides)
         return Start(state.name, given.environment, why, replaces, given.command, overrides, anew=bool(differs))

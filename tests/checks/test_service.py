@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fakes import FakeServices
 
-from recover.checks.service import ServiceIs, looks_secret
+from recover.checks.service import ServiceIs, looks_secret, shown
 from recover.errors import Unreachable
 from recover.evidence import Evidence
 from recover.world import Given
@@ -112,8 +112,50 @@ def test_it_is_about_its_service() -> None:
     assert ServiceIs("api").about == {"service:api"}
 
 
-@pytest.mark.parametrize("name", ["DB_PASSWORD", "api_token", "JWT_KEY", "CLIENT_SECRET"])
+@pytest.mark.parametrize(
+    "name", ["DB_PASSWORD", "api_token", "JWT_KEY", "CLIENT_SECRET", "ANTHROPIC_API_KEY", "REDIS_PASS", "DB_PWD"]
+)
 def test_secrets_are_known_by_their_name(name: str) -> None:
     assert looks_secret(name)
     assert not looks_secret(f"{name}_FILE")
     assert not looks_secret("MIDDLEWARE")
+
+
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD_FILE", "PGPASSFILE", "PWD", "MODE", "mount /run/secrets/token"])
+def test_the_path_of_a_secret_is_none(name: str) -> None:
+    assert shown(name, "/run/secrets/x") == "'/run/secrets/x'"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis-server --requirepass X5X --port 6379",
+        "redis-server --requirepass 'X5X X5X' --port 6379",
+        "serve --password=X5X",
+        "serve --api-key X5X",
+        "postgresql://u:X5X@h/db",
+        "postgresql://u:X5X/X5X@X5X@h/db",
+        "redis://:X5X@h:6379/0 and amqp://a:X5X@h",
+        "sh -c 'PGPASSWORD=X5X psql'",
+        "sh -c 'PGPASSWORD=\"X5X X5X\" psql'",
+        "curl -H 'X-Api-Key: X5X' -H 'Authorization: Bearer X5X' http://h/",
+    ],
+)
+def test_secrets_in_commands_and_addresses_are_masked(text: str) -> None:
+    said = shown("command", text)
+    assert "X5X" not in said
+    assert "***" in said
+
+
+def test_nothing_else_is_masked_in_a_command() -> None:
+    words = (
+        "serve --tls-key-file /run/secrets/key POSTGRES_PASSWORD_FILE=/run/secrets/pw --passfile=/p --port 80 "
+        "http://h:80/a postgresql://h/db?passfile=/p MODE=full -a b"
+    )
+    assert shown("command", words) == repr(words)
+
+
+def test_what_stands_around_a_masked_secret_stays() -> None:
+    assert shown("URL", "postgresql://u:p@h/db") == "'postgresql://u:***@h/db'"
+    assert shown("command", "a --requirepass x --port 1") == "'a --requirepass *** --port 1'"
+    assert shown("command", "a --password='x y' b") == "'a --password=*** b'"
