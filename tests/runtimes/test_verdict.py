@@ -82,7 +82,7 @@ def test_what_could_not_be_started_says_why() -> None:
     assert why(container("created")) == "it was never started"
     taken = container("created", Error="address already in use")
     assert why(taken) == "it was created and could not be started: address already in use"
-    assert why(container("paused")) == "it is paused; docker unpause p-api-1"
+    assert why(container("paused")) == "docker unpause p-api-1 lets it go on"
 
 
 def test_a_restart_loop_is_one_though_it_runs_just_now() -> None:
