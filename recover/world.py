@@ -48,7 +48,8 @@ class ServiceState:
     UTC. `exit_code` is the runtime's own: of a process negative for a signal, as in subprocess, of a
     container 128 more. `restarts` by the runtime itself since it was started; `instance` tells one
     incarnation from the next. A `oneshot` is meant to end: it is ready when it exited with code 0.
-    `addresses` are those it connects from, where it has its own.
+    `addresses` are those it connects from, where it has its own. `needs` are the services that its file
+    wants before it.
     `note` says what cannot be known of it.
     """
 
@@ -66,6 +67,7 @@ class ServiceState:
     instance: str = ""
     oneshot: bool = False
     addresses: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     note: str = ""
 
     @property

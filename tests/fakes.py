@@ -49,6 +49,7 @@ class FakeServices:
             declared=self.declared[service],
             declared_settings={"command": f"serve {service}"},
             oneshot=service in self.oneshots,
+            needs=self._before(service),
         )
         if not probe:
             return state
@@ -109,6 +110,10 @@ class FakeServices:
     def say(self, service: str, line: str) -> None:
         """It writes a line to its log."""
         self._lines.setdefault(service, []).append((datetime.now(UTC), line))
+
+    def _before(self, service: str) -> tuple[str, ...]:
+        names = self.names()
+        return names[max(0, names.index(service) - 1) : names.index(service)]
 
     def _require(self, service: str) -> None:
         if service not in self.declared:

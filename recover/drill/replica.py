@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from recover.acting import at_once, neighbours
 from recover.checks.wait import Patience, Waiter
 from recover.drill.scenario import Scenario
 from recover.errors import StepError, Unreachable
@@ -92,10 +94,13 @@ class Replica:
 
 
 def start_all(world: World, view: View, tell: Tell) -> None:
-    """Start every service in the order of its file, each ready before the next. Raises StepError."""
-    for service in view.services.names():
-        tell(f"start {service}")
-        start(world, view, (service,))
+    """Start every service, in turns: all at once whose needs are ready. Raises StepError."""
+    needs = {name: view.services.state(name).needs for name in view.services.names()}
+    while needs:
+        turn = tuple(name for name, needed in needs.items() if not set(needed) & set(needs))
+        tell(f"start {', '.join(turn)}")
+        start(world, view, turn)
+        needs = {name: needed for name, needed in needs.items() if name not in turn}
 
 
 def start(world: World, view: View, services: tuple[str, ...]) -> None:
@@ -121,8 +126,10 @@ def stop_all(world: World, view: View, tell: Tell) -> None:
 
 def carry_out(work: Work, world: World, view: View) -> None:
     """Apply what the work decides: a drill's own acts are not part of any run."""
-    for action in work.decide(view):
-        action.apply(world)
+    for together in neighbours(work.decide(view)):
+        for _, end in at_once([partial(action.apply, world) for action in together]):
+            if isinstance(end, BaseException):
+                raise end
 
 
 def break_it(

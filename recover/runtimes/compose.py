@@ -211,6 +211,7 @@ class ComposeRuntime:
             ready=False if probe else None,
             detail=f"there is no container of it{empty}",
             oneshot=bool(declared and declared.oneshot),
+            needs=declared.needs if declared else (),
         )
 
     def _one(self, service: str, facts: Facts, declared: Declared | None, *, probe: bool) -> ServiceState:
@@ -238,6 +239,7 @@ class ComposeRuntime:
             oneshot=oneshot,
             note="" if declared else refusals.UNWRITTEN,
             addresses=made.addresses(),
+            needs=declared.needs if declared else (),
         )
 
     def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:

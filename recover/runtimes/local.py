@@ -72,6 +72,7 @@ class LocalRuntime:
             started_at=record.started_at if record else None,
             instance=record.instance if record else "",
             oneshot=spec.oneshot,
+            needs=self._before(service),
         )
 
     def logs(self, service: str, since: datetime | None = None) -> Iterator[str]:
@@ -120,6 +121,11 @@ class LocalRuntime:
         spec = self._service(service)
         with _words(f"cannot stop {service}", StepError):
             self._process(service).stop(spec.signal, spec.within)
+
+    def _before(self, service: str) -> tuple[str, ...]:
+        """The one before it: a local.yaml says what needs what by its order alone."""
+        names = self.names()
+        return names[max(0, names.index(service) - 1) : names.index(service)]
 
     def _require_none(self, overrides: Sequence[Path]) -> None:
         if overrides:

@@ -41,6 +41,11 @@ class Declared:
         return self.service.get("restart") == "no" or "service_completed_successfully" in waits
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """The services that it depends on."""
+        return tuple(self.service.get("depends_on") or ())
+
+    @property
     def name(self) -> str:
         """The service's name."""
         services = self.project.get("services") or {}

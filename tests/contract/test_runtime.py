@@ -40,7 +40,7 @@ services:
     environment: {MODE: full, PORT: "${DB_PORT}"}
     ports: ["127.0.0.1:${DB_PORT}:${DB_PORT}"]
     healthcheck: {test: [CMD, "true"], interval: 1s}
-  api: {<<: *server, environment: {MODE: full, LEVEL: info}}
+  api: {<<: *server, environment: {MODE: full, LEVEL: info}, depends_on: [db]}
   once: {image: "${IMAGE}", entrypoint: [/bin/true], restart: "no"}
 """
 SERVER = """
@@ -113,6 +113,13 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
 
 def test_services_are_named_in_the_order_of_the_file(stack: Stack) -> None:
     assert stack.services.names() == ("db", "api", "once")
+
+
+def test_what_a_service_needs_is_named_before_it(stack: Stack) -> None:
+    names = stack.services.names()
+    needs = {name: stack.services.state(name).needs for name in names}
+    assert needs["api"] == ("db",)
+    assert all(names.index(needed) < names.index(name) for name in names for needed in needs[name])
 
 
 def test_an_unknown_service_is_refused_everywhere_with_a_suggestion(stack: Stack) -> None:

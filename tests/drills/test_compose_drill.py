@@ -14,6 +14,7 @@ import pytest
 from crashing import assert_recovered, broken, chain, schema_changes
 from drilling import Drill
 from engines import IMAGE, docker
+from proxies import proxy
 
 from recover.drill.containers import remove_containers
 
@@ -81,7 +82,10 @@ def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_contain
     assert len(left(drill)) == 24
     assert set(left(drill).values()) == {"exited"}
 
-    plan = drill.playbook("plan").stdout
+    with proxy(reading=True) as engine:
+        plan = drill.playbook("plan", env={"DOCKER_HOST": engine.url}).stdout
+    assert engine.asked
+    assert engine.refused == []
     assert "start postgres   (it is stopped)" in plan
     assert "MIDDLEWARE is 'error,security_headers,authentication,csrf,request_protection,metrics', wanted ''" in plan
     assert "image is 'recover-replica/app:incident" in plan
