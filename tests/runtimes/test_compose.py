@@ -171,6 +171,14 @@ def test_what_it_depends_on_is_neither_made_nor_changed_nor_started(made: Projec
     assert made.containers("db") == []
 
 
+def test_what_it_depends_on_stays_as_it_is_where_its_file_says_otherwise_now(made: Project) -> None:
+    """Also in what recover does not compare: compose would make it anew."""
+    db = containers(made)[made.container("db")]
+    made.file.write_text(FILE.replace("db: {<<: *base,", "db: {<<: *base, logging: {options: {max-size: 1m}},"))
+    do(made, StartService(services=("api",), env={"api": {"MODE": "safe"}}))
+    assert containers(made)[made.container("db")] == db
+
+
 def test_what_it_depends_on_stays_as_it_is_where_its_image_has_changed(tmp_path: Path, image: str) -> None:
     tag = f"recovertest/moved:{secrets.token_hex(4)}"
     docker("tag", image, tag)
