@@ -9,6 +9,9 @@ from recover.errors import Unreachable
 from recover.evidence import Evidence
 from recover.world import Reply, Resource, Seconds, Text, View
 
+REFUSAL = 400  # statuses from here on say that something is wrong (RFC 9110, section 15)
+SHOWN = 300  # characters of such an answer's body that are shown
+
 
 @dataclass(frozen=True)
 class Expect:
@@ -25,7 +28,7 @@ class Expect:
     def misses(self, reply: Reply) -> str:
         """What is wrong with the answer, or ""."""
         if reply.status != (200 if self.status is None else self.status):
-            return f"status {reply.status}, wanted {200 if self.status is None else self.status}"
+            return f"status {reply.status}, wanted {200 if self.status is None else self.status}{_words(reply)}"
         if self.contains is not None and self.contains not in reply.text:
             return f"the body does not contain {self.contains!r}"
         for name, value in self.headers.items():
@@ -58,6 +61,12 @@ class HttpAnswers:
         missed = self.expect.misses(reply)
         answer = missed or f"{reply.status} in {reply.seconds * 1000:.0f} ms"
         return Evidence(question, answer, passed=not missed, attachment=reply.text if missed else None)
+
+
+def _words(reply: Reply) -> str:
+    """What a refusal says of itself, to be put after its status; or nothing."""
+    said = " ".join(reply.text[:SHOWN].split()) if reply.status >= REFUSAL else ""
+    return f": {said}" if said else ""
 
 
 def differs(wanted: object, got: object, path: str) -> str:

@@ -69,13 +69,14 @@ class ComposeRuntime:
         if not found:
             return self._missing(service, declared, probe=probe)
         states = [self._one(service, facts, declared, probe=probe) for facts in found]
-        worst = min(states, key=lambda state: (state.running, bool(state.ready)))
         wanted = declared.scale if declared else len(found)
-        if len(found) <= wanted:
-            return worst
+        if len(found) == wanted:
+            return min(states, key=lambda state: (state.running, bool(state.ready)))
         names = ", ".join(f"{_name(facts)} ({facts['State']['Status']})" for facts in found)
         return replace(
             states[0],
+            settings={**states[0].settings, "containers": names},
+            declared_settings={**states[0].declared_settings, "containers": str(wanted)},
             ready=False if probe else None,
             detail=f"{len(found)} containers of {service}, not {wanted}: {names}",
         )
@@ -136,28 +137,35 @@ class ComposeRuntime:
             if facts["State"].get("Paused"):
                 self.engine.unpause(facts["Id"], name)
             if facts["State"]["Status"] not in ("created", "exited", "dead"):
-                self.engine.stop(facts["Id"], name, facts["Config"].get("StopTimeout") or GRACE)
+                self.engine.stop(facts["Id"], name, _grace(facts))
 
     def _begin(self, facts: Facts) -> None:
         status, name = facts["State"]["Status"], _name(facts)
         if status == "paused":
             self.engine.unpause(facts["Id"], name)
         if status in ("running", "restarting", "paused"):
-            self.engine.restart(facts["Id"], name, facts["Config"].get("StopTimeout") or GRACE)
+            self.engine.restart(facts["Id"], name, _grace(facts))
         else:
             self.engine.start(facts["Id"], name)
 
     def _make(self, declared: Declared, given: Given, found: Sequence[Facts]) -> None:
-        """A replaced container beside its successor is compose's own unfinished work, and it finishes it."""
-        unfinished = any((facts["Config"]["Labels"] or {}).get(REPLACES) for facts in found)
-        if len(found) > declared.scale and not unfinished:
+        if len(found) - len(_unfinished(found)) > declared.scale:
             raise refusals.too_many(declared.name, [_name(facts) for facts in found], declared.scale)
         if not declared.image:
             raise refusals.no_image(declared, self.project, self._source)
         for volume in declared.volumes:
             self._project.require_own_volume(volume)
         assert self.file is not None  # a declared service has a file  # noqa: S101
-        self.file.create(declared.name, given, self.run, partial(self._settled, given.overrides))
+        clear, settled = partial(self._clear, declared.name), partial(self._settled, given.overrides)
+        self.file.create(declared.name, given, self.run, clear, settled)
+
+    def _clear(self, service: str) -> None:
+        """Remove what a compose that was cut off had made in place of a container that is still there.
+
+        It never ran, and compose would stumble over its name.
+        """
+        for facts in _unfinished(self._containers(service)):
+            self.engine.remove(facts["Id"], _name(facts))
 
     def _settled(self, overrides: Sequence[Path], hashes: Mapping[str, str]) -> bool:
         """Would compose leave the containers of these services alone?"""
@@ -233,7 +241,7 @@ class ComposeRuntime:
         )
 
     def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:
-        ask = None if self.looking else partial(self.engine.ask_inside, facts["Id"])
+        ask = None if self.looking else partial(self.engine.ask_inside, facts["Id"], within=verdict.patience(facts))
         why = verdict.why_not_ready(facts, oneshot=oneshot, ask=ask, last_words=lambda: self._last_words(facts))
         if has.get("networks") == wanted.get("networks") or why.startswith("it ended"):
             return why
@@ -241,7 +249,9 @@ class ComposeRuntime:
         return f"{apart}; {why}" if why else apart
 
     def _last_words(self, facts: Facts) -> str:
-        return "\n".join(self.engine.logs(facts["Id"], verdict.log_begins(facts), tail=3))
+        """Of the incarnation that has ended: one that runs again may be silent yet."""
+        since = None if facts["State"]["Status"] == "running" else verdict.log_begins(facts)
+        return "\n".join(self.engine.logs(facts["Id"], since, tail=3))
 
     def _image(self, facts: Facts) -> Facts:
         return self.engine.image(facts["Image"]) or {}
@@ -281,6 +291,18 @@ def _fits(made: Made, declared: Declared, given: Given) -> bool:
     wants = {**declared.environment(), **given.environment}
     has, wanted = compared(declared, made)
     return has == given.over(wanted) and made.environment(wants) == wants
+
+
+def _unfinished(found: Sequence[Facts]) -> list[Facts]:
+    """Those that were to replace one that is still there: compose starts a container only when that is gone."""
+    ids = {facts["Id"] for facts in found}
+    created = [facts for facts in found if facts["State"]["Status"] == "created"]
+    return [facts for facts in created if (facts["Config"]["Labels"] or {}).get(REPLACES) in ids]
+
+
+def _grace(facts: Facts) -> int:
+    given = facts["Config"].get("StopTimeout")
+    return GRACE if given is None else int(given)
 
 
 def _name(facts: Facts) -> str:

@@ -19,11 +19,14 @@ from typing import Any, NoReturn
 
 from recover.errors import PlaybookError, Precondition, StepError
 from recover.runtimes import keeper
+from recover.runtimes.engine_api import away
 from recover.world import Given
 
 CREATING = 120.0  # seconds `docker compose` may take to make the containers of one service
 EVERY = 0.05
 ORDER = "x-recover-order"  # the names of the services, kept beside what compose says
+AWAY = ("Cannot connect to the Docker daemon", "error during connect")
+"""What the docker program says when its engine does not answer, or no longer."""
 Facts = Mapping[str, Any]
 Settled = Callable[[Mapping[str, str]], bool]
 """Are these services, each with the hash of its configuration, as compose would make them?"""
@@ -72,17 +75,19 @@ class ComposeFile:
             _visit(name, services, order, ())
         return tuple(order)
 
-    def create(self, service: str, given: Given, folder: Path, settled: Settled) -> None:
+    def create(self, service: str, given: Given, folder: Path, clear: Callable[[], None], settled: Settled) -> None:
         """Make the service's container what the files and `given` say, without starting it.
 
         One that is otherwise is replaced; its volumes stay, anonymous ones too. Nothing is pulled or
-        built, no other service is touched. The override file is kept in `folder`. Raises StepError.
+        built, no other service is touched. The override file is kept in `folder`. `clear` is called first, when
+        no other compose is at work. Raises StepError.
 
         With --no-deps compose forgets `depends_on` in the hash that it labels the container with, and a later
         `docker compose up` makes it anew. So it is left out where compose finds nothing to do for those services.
         """
         words = self._words((*given.overrides, *_override(service, given, folder)))
         with self._alone(service) as lock:
+            clear()
             deps = [] if settled(self._needs(service, given.overrides)) else ["--no-deps"]
             words += ["up", "--no-start", *deps, "--no-build", "--pull", "never", "--force-recreate", service]
             self._compose(*words, lock=lock)
@@ -129,6 +134,8 @@ class ComposeFile:
         if "is not a docker command" in said or "unknown command: docker compose" in said:
             first = said.strip().splitlines()[0]
             raise Precondition("Docker Compose v2 is not installed", why=first, next="docker compose version")
+        if any(words in said for words in AWAY):
+            raise away(why)
         if acting:
             raise StepError("docker compose cannot make the container", where=str(self.files[0]), why=why)
         config = " ".join(f"-f {path}" for path in self.files)

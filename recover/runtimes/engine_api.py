@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +21,7 @@ from recover.runtimes.docker_context import Endpoint, endpoint
 OLDEST_API = (1, 41)
 """Docker Engine 20.10; older ones report less than is promised here."""
 TIMEOUT = 20.0  # seconds one answer of the engine may take
+PROBE = 30.0  # seconds a program run in a container may take
 OUTPUT = 4000  # bytes kept of what a probe says
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -113,8 +116,29 @@ class Engine:
         with self._acting(f"cannot stop {name}", container) as client:
             client.stop(container, timeout=within)
 
-    def ask_inside(self, container: str, argv: Sequence[str]) -> tuple[int, str]:
-        """Run a program in the container: its exit code and what it said. Raises Gone when it does not run."""
+    def remove(self, container: str, name: str) -> None:
+        """Remove a container that does not run; its volumes stay, anonymous ones too."""
+        with self._acting(f"cannot remove {name}", container) as client:
+            client.remove_container(container)
+
+    def ask_inside(self, container: str, argv: Sequence[str], within: float = PROBE) -> tuple[int, str]:
+        """Run a program in the container: its exit code and what it said.
+
+        Raises Gone when it does not run, TimeoutError when it has not ended `within` seconds: the engine
+        cannot end it, and the SDK would wait for it without an end.
+        """
+        answer: Future[tuple[int, str]] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(self._run_inside(container, argv))
+            except BaseException as error:  # raised again by result()
+                answer.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return answer.result(within)
+
+    def _run_inside(self, container: str, argv: Sequence[str]) -> tuple[int, str]:
         refused = (_docker_errors().NotFound, _docker_errors().APIError)
         with self._asking(f"{container} cannot be asked") as client:
             try:
@@ -179,7 +203,7 @@ class Engine:
             raise refused(what, where=where, why=_words(error)) from None
         except (_docker_errors().DockerException, RequestException, OSError) as error:
             self._client = None
-            raise _away(error) from None
+            raise away(_words(error)) from None
 
 
 def _connect() -> Any:
@@ -213,13 +237,12 @@ def _pem(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / f"{name}.pem" for name in ("ca", "cert", "key"))
 
 
-def _away(error: Exception) -> Unreachable:
-    if isinstance(error, Unreachable):
-        return error
+def away(why: str) -> Unreachable:
+    """The error for an engine that does not answer; `why` in the words of whoever asked it."""
     return Unreachable(
         "the Docker engine does not answer",
         where=str(endpoint()),
-        why=_words(error),
+        why=why,
         next="docker version; then start the engine, or name another one: DOCKER_HOST, docker context use",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,14 +13,16 @@ from recover.world import Status
 
 Facts = Mapping[str, Any]
 Ask = Callable[[Sequence[str]], tuple[int, str]]
-"""Runs a program in the container: its exit code and what it said. Raises Gone."""
+"""Runs a program in the container: its exit code and what it said. Raises Gone, TimeoutError."""
 
 SETTLED = 1.0  # seconds a service without a health check must have run to count as started
+PROBE = 30.0  # seconds a health check may take by default (Docker documentation, HEALTHCHECK --timeout)
 LOOP = 2  # restarts by the engine since it was started that make it a restart loop
-GAP = timedelta(seconds=0.1)
+GAP = timedelta(seconds=0.1)  # the least time from an end to the next start by the engine
 KILLED = 128  # exit codes above are a signal's number more (Docker documentation, "Exit status")
 STOP_CODES = {0, KILLED + 9, KILLED + 15}
 ALWAYS = ("always", "unless-stopped")
+OOM = "killed because it used more memory than its limit (OOM)"
 WORDS = 500
 
 
@@ -52,6 +55,11 @@ def started_at(facts: Facts) -> datetime | None:
     return at if at and at.year > 1 else None
 
 
+def patience(facts: Facts) -> float:
+    """Seconds that its health check may take."""
+    return float((facts["Config"].get("Healthcheck") or {}).get("Timeout") or 0) / 1e9 or PROBE
+
+
 def log_begins(facts: Facts) -> datetime | None:
     """From when on its log is that of the present incarnation; None: from its beginning.
 
@@ -82,7 +90,7 @@ def why_not_ready(facts: Facts, *, oneshot: bool, ask: Ask | None, last_words: C
     if status in ("exited", "dead"):
         return "" if oneshot and state["ExitCode"] == 0 else _said(f"it {ended(state)}", last_words())
     if status == "paused":
-        return f"it is paused; docker unpause {facts['Name'].lstrip('/')}"
+        return f"docker unpause {facts['Name'].lstrip('/')} lets it go on"
     if status == "restarting" or (looping(facts) and not _passes(facts, ask)):
         times = f"it is in a restart loop: the engine has started it again {facts['RestartCount']} times"
         return _said(f"{times}; it {ended(state)}", last_words())
@@ -92,10 +100,12 @@ def why_not_ready(facts: Facts, *, oneshot: bool, ask: Ask | None, last_words: C
 
 
 def ended(state: Facts) -> str:
-    """ "ended with exit code 3", with the engine's reasons."""
+    """ "ended with exit code 3", with the engine's reasons; of one that runs again it has forgotten the code."""
+    if state["Status"] == "running":
+        return f"was {OOM}, and runs again" if state.get("OOMKilled") else "runs again at this moment"
     code = state["ExitCode"]
     signal = f" (signal {code - KILLED})" if KILLED < code < KILLED + 65 else ""
-    oom = ", killed because it used more memory than its limit (OOM)" if state.get("OOMKilled") else ""
+    oom = f", {OOM}" if state.get("OOMKilled") else ""
     error = f": {state['Error']}" if state.get("Error") else ""
     return f"ended with exit code {code}{signal}{oom}{error}"
 
@@ -114,6 +124,8 @@ def _health(facts: Facts, ask: Ask | None) -> str:
         code, said = ask(test)
     except Gone as gone:
         return f"its health check cannot be asked: {gone}"
+    except TimeoutError:
+        return f"its health check did not end within {patience(facts):g} s: {shlex.join(test)}"
     return "" if code == 0 else _said(f"its health check ended with exit code {code}", said)
 
 

@@ -82,13 +82,20 @@ def test_what_could_not_be_started_says_why() -> None:
     assert why(container("created")) == "it was never started"
     taken = container("created", Error="address already in use")
     assert why(taken) == "it was created and could not be started: address already in use"
-    assert why(container("paused")) == "it is paused; docker unpause p-api-1"
+    assert why(container("paused")) == "docker unpause p-api-1 lets it go on"
 
 
 def test_a_restart_loop_is_one_though_it_runs_just_now() -> None:
-    loop = "it is in a restart loop: the engine has started it again 4 times; it ended with exit code 1: first | last"
-    assert why(container("restarting", ExitCode=1, restarts=4)) == loop
-    assert why(container("running", ExitCode=1, restarts=4)) == loop
+    loop = "it is in a restart loop: the engine has started it again 4 times; "
+    oom = "more memory than its limit (OOM)"
+    assert why(container("restarting", ExitCode=1, restarts=4)) == f"{loop}it ended with exit code 1: first | last"
+    assert f"{oom}: first | last" in why(container("restarting", ExitCode=137, OOMKilled=True, restarts=4))
+    # while it runs the engine has forgotten the exit code
+    assert why(container("running", restarts=4)) == f"{loop}it runs again at this moment: first | last"
+    assert why(container("running", OOMKilled=True, restarts=4)).startswith(
+        f"{loop}it was killed because it used {oom}, and"
+    )
+    assert why(container("running", StartedAt=at(-60), restarts=1)) == ""
     assert why(container("running", ExitCode=1, restarts=4, health={}), answer=(0, "")) == ""
 
 
@@ -138,6 +145,13 @@ def test_a_health_check_for_a_shell_is_asked_through_the_images_shell() -> None:
 )
 def test_the_log_of_the_present_incarnation_begins_before_the_engines_start(state: Any, begins: str | None) -> None:
     assert verdict.log_begins(container(**state)) == (begins and verdict.instant(begins))
+
+
+@pytest.mark.parametrize(
+    ("check", "seconds"), [(None, 30), ({"Test": ["CMD", "true"]}, 30), ({"Timeout": 2_500_000_000}, 2.5)]
+)
+def test_a_health_check_has_the_time_that_its_file_gives_it(check: Any, seconds: float) -> None:
+    assert verdict.patience({"Config": {"Healthcheck": check}}) == seconds
 
 
 @pytest.mark.parametrize(
