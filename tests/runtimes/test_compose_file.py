@@ -14,7 +14,7 @@ import pytest
 from engines import project
 from replicas import until
 
-from recover.errors import PlaybookError, Precondition, RecoverError, StepError
+from recover.errors import PlaybookError, Precondition, RecoverError, StepError, Unreachable
 from recover.runtimes import compose_file
 from recover.runtimes.compose_file import ComposeFile
 from recover.world import AS_DECLARED, Given
@@ -159,9 +159,9 @@ def test_an_engine_that_is_away_when_a_container_is_made(
     file: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
-    error = refused(lambda: file(ONE).create("a", AS_DECLARED, tmp_path, _settled), StepError, 1)
-    assert error.what == "docker compose cannot make the container"
-    assert "nowhere.sock" in error.why
+    error = refused(lambda: file(ONE).create("a", AS_DECLARED, tmp_path, _clear, _settled), Unreachable, 7)
+    assert error.what == "the Docker engine does not answer"
+    assert "nowhere.sock" in error.where
 
 
 @pytest.mark.docker
@@ -206,7 +206,7 @@ from recover.runtimes.compose_file import ComposeFile
 from recover.world import AS_DECLARED
 folder = Path(sys.argv[1])
 file = ComposeFile((folder / "compose.yaml",), "x", folder / "state" / "lock")
-file.create(sys.argv[2], AS_DECLARED, folder, lambda needs: False)
+file.create(sys.argv[2], AS_DECLARED, folder, lambda: None, lambda needs: False)
 """
 
 
@@ -249,18 +249,18 @@ def test_one_that_is_held_for_too_long_is_said(
     monkeypatch.setattr(compose_file, "CREATING", 0.2)
     made = file(ONE)
     with made._alone("other"):
-        error = refused(lambda: made.create("a", AS_DECLARED, tmp_path, _settled), StepError, 1)
+        error = refused(lambda: made.create("a", AS_DECLARED, tmp_path, _clear, _settled), StepError, 1)
     assert error.what == "cannot make the container of a"
     assert error.why == f"another docker compose of recovertestfile has held {tmp_path}/state/lock for 0.2 s"
     assert made.lock.parent.stat().st_mode & 0o777 == 0o700
-    made.create("a", AS_DECLARED, tmp_path, _settled)
+    made.create("a", AS_DECLARED, tmp_path, _clear, _settled)
 
 
 def test_the_override_is_private_whatever_the_umask(file: Say, program: Callable[[str], Path], tmp_path: Path) -> None:
     program("""echo '{"services": {"a": {}}}'; echo "$*" >> "${0%/*}/asked" """)
     before = os.umask(0)
     try:
-        file(ONE).create("a", Given({"PASSWORD": "a$b"}, ("c", "$d")), tmp_path / "run", _settled)
+        file(ONE).create("a", Given({"PASSWORD": "a$b"}, ("c", "$d")), tmp_path / "run", _clear, _settled)
     finally:
         os.umask(before)
     kept = tmp_path / "run" / "overrides" / "a.json"
@@ -271,6 +271,10 @@ def test_the_override_is_private_whatever_the_umask(file: Say, program: Callable
     asked = (tmp_path / "bin" / "asked").read_text().splitlines()[-1]
     assert f"-f {kept} up --no-start " in asked
     assert "a$b" not in asked
+
+
+def _clear() -> None:
+    pass
 
 
 def _settled(_needs: object) -> bool:
