@@ -28,12 +28,12 @@ def unwritten(service: str) -> StepError:
 
 def no_image(declared: Declared, project: str, source: str) -> StepError:
     """Nothing is pulled or built here: which image that would be, only a human can answer for."""
-    get = "build" if declared.service.get("build") else "pull"
+    build = f"docker compose -p {project} -f {source} build {declared.name}"
     return StepError(
         f"cannot make the container of {declared.name}: its image is missing",
         where=source,
         why=f"the engine has no image {declared.reference!r}, and nothing is pulled or built here",
-        next=f"docker compose -p {project} {get} {declared.name}",
+        next=build if declared.service.get("build") else f"docker pull {declared.reference}",
     )
 
 

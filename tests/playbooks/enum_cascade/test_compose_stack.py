@@ -81,9 +81,13 @@ class Containers:
     def secret(self, name: str) -> str:
         return (self.replica.folder / "secrets" / name).read_text()
 
+    @property
+    def replica_id(self) -> str:
+        return self.replica.env()["REPLICA_ID"]
+
     def leftovers(self) -> list[str]:
         """Everything with the replica's label."""
-        ours = ("--filter", f"label={LABEL}={self.project}", "-q")
+        ours = ("--filter", f"label={LABEL}={self.replica_id}", "-q")
         return [*lines("ps", "-a", *ours), *lines("volume", "ls", *ours), *lines("network", "ls", *ours)]
 
 
@@ -97,10 +101,9 @@ def images() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Containers:
     """A replica's folder: secrets of 0600, free ports, the images, nothing started."""
-    project = f"stackdev-{secrets.token_hex(4)}"
-    env = {**images(), "APP_IMAGE": "recover-replica/app:before", "REPLICA_ID": project}
-    env |= {"REPLICA": str(tmp_path_factory.mktemp("replica") / "folder"), "RATE_LIMIT_LOGINS": "2000"}
-    replica = Replica(Path(env["REPLICA"]))
+    project = f"recovertest-{secrets.token_hex(4)}"
+    env = {**images(), "APP_IMAGE": "recover-replica/app:before", "RATE_LIMIT_LOGINS": "2000"}
+    replica = Replica(tmp_path_factory.mktemp("replica") / "folder")
     spec = ReplicaSpec(secrets=SECRETS, ports=PORTS, env=env)
     replica.prepare(Scenario("1", "the stack alone", Path("none"), "compose", "none", spec))
     return Containers(replica, project)
@@ -170,7 +173,7 @@ def test_the_whole_stack_comes_up_from_nothing(running: Containers, helpers: Any
 
 def test_everything_it_made_has_the_label_of_the_replica(running: Containers) -> None:
     ours = ("--filter", f"label=com.docker.compose.project={running.project}", "-q")
-    labelled = ("--filter", f"label={LABEL}={running.project}", *ours)
+    labelled = ("--filter", f"label={LABEL}={running.replica_id}", *ours)
     for kind, number in ((("ps", "-a"), 24), (("volume", "ls"), 10), (("network", "ls"), 2)):
         assert len(lines(*kind, *labelled)) == len(lines(*kind, *ours)) == number
 
