@@ -258,7 +258,8 @@ def test_nothing_is_pulled_or_built(tmp_path: Path, image: str, kind: str) -> No
         assert caught.value.what == "cannot make the container of extra: its image is missing"
         reference = reference.replace("PROJECT", made.name)
         assert caught.value.why == f"the engine has no image {reference!r}, and nothing is pulled or built here"
-        assert caught.value.next == f"docker compose -p {made.name} {get} extra"
+        build = f"docker compose -p {made.name} -f {made.file} build extra"
+        assert caught.value.next == (build if get == "build" else f"docker pull {reference}")
         assert made.containers() == []
 
 
