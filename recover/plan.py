@@ -11,7 +11,7 @@ every step before it, or, if it says so, on those in its `needs` alone. Hence a 
 When a check fails that no needed step would explain, the cause is unknown and every step is needed.
 
 A resumed run probes what is done, in order; from the first step that is no longer true everything
-is to do again.
+is to do again. What cannot be seen is not taken for untrue: the resume is refused.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Seen:
     """What the present world says of one step, asked once and without patience.
 
     `about` is what it determines or asks about, `lacks` the resources its actions would touch, `unmet`
-    the failing checks with what they are about, `error` why it could not be looked at, `unless` why
+    the failing checks with what they are about, `unseen` why it could not be looked at, `unless` why
     the step does not apply.
     """
 
@@ -72,8 +72,13 @@ class Seen:
     lacks: frozenset[Resource] = frozenset()
     reasons: tuple[str, ...] = ()
     unmet: tuple[tuple[frozenset[Resource], str], ...] = ()
-    error: str = ""
+    unseen: Unreachable | None = None
     unless: str = ""
+
+    @property
+    def error(self) -> str:
+        """Why it could not be looked at, or ""."""
+        return f"{self.unseen.what}: {self.unseen.why}" if self.unseen else ""
 
     def wrong(self, superseded: frozenset[Resource] = frozenset()) -> str:
         """What does not hold, beside what other steps determine; or ""."""
@@ -106,7 +111,7 @@ class Look:
             claims = step.work.claims(self.view) if step.work else claims
             actions = step.decide(self.view)
         except Unreachable as error:
-            return Seen(claims, about | claims, error=f"{error.what}: {error.why}")
+            return Seen(claims, about | claims, unseen=error)
         lacks = frozenset(resource for action in actions for resource in action.touches)
         unmet = () if actions else tuple(self._unmet(step, superseded))
         return Seen(claims, about | claims, lacks, tuple(action.because for action in actions), unmet)
@@ -264,7 +269,10 @@ def _again(spec: StepSpec, kept: Sequence[str], later: frozenset[Resource], prog
         return Planned(spec, "to do", "it was begun and its end is not recorded" if doubt else "not done yet")
     if spec.supports:
         return Planned(spec, "done")
-    wrong = look.at(spec, kept, later).wrong(later)
+    seen = look.at(spec, kept, later)
+    if seen.unseen:
+        raise seen.unseen
+    wrong = seen.wrong(later)
     return Planned(spec, "no longer true", wrong) if wrong else Planned(spec, "done")
 
 

@@ -50,7 +50,8 @@ class Replica:
                 write_private(path, secrets.token_urlsafe(24))
         if not self.exists:
             own = {"REPLICA": str(self.folder.absolute()), "REPLICA_ID": secrets.token_hex(8)}
-            files = [variables(path) for path in scenario.replica.env_files if path.is_file()]
+            paths = (scenario.playbook.parent / name for name in scenario.replica.env_files)
+            files = [variables(path) for path in paths if path.is_file()]
             given = dict(pair for file in files for pair in file.items())
             self._write_env({**given, **scenario.replica.env, **own, **_free_ports(scenario.replica.ports)})
 

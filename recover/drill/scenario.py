@@ -28,13 +28,13 @@ DEFAULT = "incident"
 class ReplicaSpec:
     """What has to be made before the services can start: random secrets, free ports, variables.
 
-    `env_files` (NAME=VALUE lines) need not be there; `env` counts more.
+    `env_files` (NAME=VALUE lines, beside the playbook) need not be there; `env` counts more.
     """
 
     secrets: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    env_files: tuple[Path, ...] = ()
+    env_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,14 @@ def test_breaking_takes_back_the_fault_of_an_earlier_break(tmp_path: Path) -> No
     assert (env["RELEASE"], env["SLOW"]) == ("after", "")
 
 
+def test_variables_come_from_files_that_need_not_be_there(tmp_path: Path) -> None:
+    (tmp_path / "built.env").write_text("IMAGE=built:1\nRELEASE=other\n")
+    wanted = ReplicaSpec(env={"RELEASE": "before"}, env_files=("built.env", "not-there.env"))
+    replica = Replica(tmp_path / "replica")
+    replica.prepare(replace(SCENARIO, playbook=tmp_path / "playbook.yml", replica=wanted))
+    assert (replica.env()["IMAGE"], replica.env()["RELEASE"]) == ("built:1", "before")
+
+
 def test_stopping_stops_everything(tmp_path: Path) -> None:
     here = world()
     start_all(here, here, lambda _line: None)

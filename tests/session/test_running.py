@@ -94,7 +94,7 @@ def test_killed_between_two_services_that_start_together_it_goes_on_with_one_ins
     begun, ended = (
         [data["describe"] for event, data in events if event == kind] for kind in ("ActionStarted", "ActionDone")
     )
-    assert begun == ["replace web", "start other"]
+    assert begun == ["recreate web", "start other"]
     assert len(ended) == {"before-act": 0, "after-act": 1, "after-effect": 2}[point]
     doubtful = "; ".join(act for act in begun if act not in ended)
     assert (
@@ -106,7 +106,7 @@ def test_killed_between_two_services_that_start_together_it_goes_on_with_one_ins
     assert json.loads(tiny.recover("status", "--json").stdout)["exit_code"] == 0
     assert len(serving(tiny.port)) == 1
     again = [record.data["describe"] for record in records(folder / NAME) if record.event == "ActionStarted"]
-    assert again[1:].count("start other") + again[1:].count("replace web") == (4 if point == "before-act" else 2)
+    assert again[1:].count("start other") + again[1:].count("recreate web") == (4 if point == "before-act" else 2)
 
 
 def serving(port: int) -> list[str]:

@@ -117,9 +117,9 @@ def test_acts_in_flight_together_share_the_line_and_a_second_ctrl_c_leaves_them_
         child = terminal(tiny)
         child.expect(r"steps\?")
         child.sendline("y")
-        child.expect("Both: replace a with N='2'; replace b with N='2'")
+        child.expect("Both: recreate a with N='2'; recreate b with N='2'")
         child.sendintr()
-        child.expect("Both: replace a with N='2'; replace b with N='2'")  # still drawn: the first lets the acts end
+        child.expect("Both: recreate a with N='2'; recreate b with N='2'")  # still drawn: the first lets the acts end
         child.sendintr()
         child.expect("stopped at once: an act in flight is in doubt")
         child.expect(pexpect.EOF)
