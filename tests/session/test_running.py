@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from tiny import TOKEN, Tiny
 
 from recover.journal.records import NAME, records
+from recover.session.running import new_run_id
 
 
 def folders(tiny: Tiny) -> list[Path]:
@@ -231,3 +233,11 @@ def test_the_planted_secret_is_in_no_file_of_the_run(tiny: Tiny) -> None:
     tiny.recover("run", str(tiny.playbook))
     [folder] = folders(tiny)
     assert TOKEN.encode() not in b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
+
+
+def test_run_ids_of_one_second_sort_by_time() -> None:
+    ids = []
+    for _ in range(40):
+        ids.append(new_run_id())
+        time.sleep(0.008)
+    assert ids == sorted(ids)
