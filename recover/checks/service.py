@@ -19,7 +19,7 @@ _SECRET = re.compile(r"PASS|_PWD|TOKEN|KEY|SECRET|CREDENTIAL", re.IGNORECASE)
 _PATH = re.compile(r"^mount /|FILE$", re.IGNORECASE)
 _NAME = rf"[\w-]*(?:{_SECRET.pattern})[\w-]*(?<!file)"
 _IN_TEXT = re.compile(
-    rf"(://[^/\s:@]*:)\S+(?=@)|(--?{_NAME}[ =]|{_NAME}(?:=|: )|Bearer )"
+    rf"(://[^/\s:@]*:)\S+(?=@)|(--?{_NAME}[ =]|{_NAME}(?:=|: )|Bearer |redis-cli (?:\S+ )*?-a )"
     r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""",
     re.IGNORECASE,
 )

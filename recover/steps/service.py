@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from recover.checks.service import ServiceIs, differences, finished, looks_secret, shown
+from recover.checks.service import ServiceIs, differences, finished, shown
 from recover.errors import PlaybookError, Unreachable
 from recover.marked_yaml import did_you_mean
 from recover.world import RUNNING, Action, Check, Forecast, Given, Resource, Seconds, ServiceState, View, World
@@ -238,4 +238,4 @@ def beyond_file(state: ServiceState) -> dict[str, str]:
     Values of secrets are left out, because this is kept in the journal: they come back as the file has them.
     """
     has = state.environment.items()
-    return {key: value for key, value in has if state.declared.get(key) != value and not looks_secret(key)}
+    return {key: value for key, value in has if state.declared.get(key) != value and shown(key, value) == repr(value)}

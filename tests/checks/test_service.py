@@ -137,6 +137,7 @@ def test_the_path_of_a_secret_is_none(name: str) -> None:
         "postgresql://u:X5X/X5X@X5X@h/db",
         "redis://:X5X@h:6379/0 and amqp://a:X5X@h",
         "sh -c 'PGPASSWORD=X5X psql'",
+        "redis-cli -h redis -a X5X ping",
         "sh -c 'PGPASSWORD=\"X5X X5X\" psql'",
         "curl -H 'X-Api-Key: X5X' -H 'Authorization: Bearer X5X' http://h/",
     ],

@@ -10,8 +10,8 @@ from fakes import FakeServices
 
 from recover.checks.service import ServiceIs
 from recover.errors import PlaybookError
-from recover.steps.service import Start, StartService, Stop, StopService
-from recover.world import Action, Forecast, Given, Work
+from recover.steps.service import Start, StartService, Stop, StopService, beyond_file
+from recover.world import Action, Forecast, Given, ServiceState, Work
 
 DECLARED = {
     "db": {},
@@ -226,3 +226,8 @@ def test_actions_touch_their_service() -> None:
 def test_a_start_reports_which_instance_it_made(services: FakeServices) -> None:
     [start] = decide(StartService(services=("db",)), services)
     assert start.apply(world(services)) == {"instance": services.state("db").instance}
+
+
+def test_what_is_kept_for_undo_holds_no_password_inside_a_value() -> None:
+    state = ServiceState("api", "running", environment={"DATABASE_URL": "postgresql://u:X5X@h/db", "MODE": "full"})
+    assert beyond_file(state) == {"MODE": "full"}
