@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from recover.errors import RecoverError
 from recover.evidence import Evidence
-from recover.postgres.drift import Drift
-from recover.postgres.enums import look
+from recover.enums.drift import Drift
+from recover.enums.look import look
 from recover.world import Resource, View
 
 

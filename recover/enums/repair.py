@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recover.postgres.catalog import queries
-from recover.postgres.drift import Add, Drift, Rename
+from recover.enums import catalog
+from recover.enums.drift import Add, Drift, Rename
 from recover.postgres.names import quote_literal
 from recover.world import Statement
 
@@ -55,4 +55,4 @@ def prove(types: Sequence[str]) -> Statement:
 
 def _fingerprint(types: Sequence[str]) -> str:
     names = f"ARRAY[{', '.join(f'{quote_literal(name)}::regtype' for name in types)}]"
-    return queries()["enum_fingerprint"].replace("%(types)s::regtype[]", names)
+    return catalog.text("enum_fingerprint").replace("%(types)s::regtype[]", names)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from recover.errors import StepError
-from recover.postgres.drift import EnumType, compare
-from recover.postgres.repair import prove, remember, statements, undoing
+from recover.enums.drift import EnumType, compare
+from recover.enums.repair import prove, remember, statements, undoing
 from recover.postgres.session import Server, Session
 from recover.world import Statement
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recover.postgres.drift import Add, EnumType, Extra, Refusal, Rename, compare, find, with_uses
+from recover.enums.drift import Add, EnumType, Extra, Refusal, Rename, compare, find, with_uses
 
 
 def drift_of(labels: str, expected: str, **renames: str):  # type: ignore[no-untyped-def]  # reads better in a table

@@ -1,0 +1,1 @@
+"""What the deployed code expects of the database, and where it writes around its models."""
