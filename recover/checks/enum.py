@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from recover.errors import RecoverError
-from recover.evidence import Evidence
 from recover.enums.drift import Drift
 from recover.enums.look import look
+from recover.errors import RecoverError
+from recover.evidence import Evidence
 from recover.world import Resource, View
 
 

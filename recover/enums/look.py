@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recover.errors import Precondition
 from recover.enums import catalog
 from recover.enums.drift import Drift, EnumType, Refusal, compare, find, read_types, with_uses
+from recover.errors import Precondition
 from recover.postgres.names import TypeName, quote_ident, quote_literal
 from recover.world import Row, SeeDatabase, Statement
 

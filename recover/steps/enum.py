@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from recover.checks.enum import EnumLabels
-from recover.errors import Precondition
-from recover.postgres import catalog
 from recover.enums.drift import Add, Drift, Refusal, Rename
 from recover.enums.look import look, refuse
 from recover.enums.repair import add_value, prove, remember, rename_value
+from recover.errors import Precondition
+from recover.postgres import catalog
 from recover.world import Action, Check, Forecast, Resource, Seconds, SeeDatabase, Statement, View, World
 
 ADDS_IN_TRANSACTION = 120000

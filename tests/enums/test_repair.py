@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from recover.errors import StepError
 from recover.enums.drift import EnumType, compare
 from recover.enums.repair import prove, remember, statements, undoing
+from recover.errors import StepError
 from recover.postgres.session import Server, Session
 from recover.world import Statement
 
