@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recover.enums.drift import Drift
-from recover.enums.look import look
+from recover.enums.expected import Expected
+from recover.enums.look import diagnose
 from recover.errors import RecoverError
 from recover.evidence import Evidence
 from recover.world import Resource, View
@@ -18,6 +19,7 @@ class EnumLabels:
 
     database: str
     expected: Mapping[str, tuple[str, ...]]
+    map: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def about(self) -> frozenset[Resource]:
@@ -28,7 +30,7 @@ class EnumLabels:
         """Read the catalog, and the rows where a label is not an expected one."""
         question = f"are the labels of {', '.join(self.expected)} in {self.database} what the code expects?"
         try:
-            drifts = look(view.database(self.database), self.expected, {})
+            drifts = diagnose(view.database(self.database), Expected(types=self.expected, map=self.map)).drifts
         except RecoverError as error:
             return Evidence(question, f"{error.what}: {error.why}", passed=False)
         wrong = [part for drift in drifts for part in _wrong(drift)]
@@ -41,6 +43,8 @@ def _wrong(drift: Drift) -> Iterable[str]:
     missing = [label for label in drift.expected if label not in drift.type.labels]
     if missing:
         yield f"{drift.type.sql} lacks {', '.join(missing)}"
+    for merge in drift.merges:
+        yield f"{drift.type.sql} has rows that hold {merge.loser!r} and are to hold {merge.into!r}"
     for extra in drift.extras:
         if extra.used_in:
             yield f"{drift.type.sql} has {extra.label!r} in use: {', '.join(extra.used_in)}"

@@ -43,6 +43,15 @@ SELECT k.enum::bigint AS oid,
        r.relname::text AS table,
        a.attname::text AS column,
        k.shape AS shape,
+       r.oid::bigint AS relation,
+       r.relkind::text AS relkind,
+       a.attgenerated <> '' AS generated,
+       d.adbin IS NOT NULL AS own_default,
+       pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT') AS readable,
+       pg_catalog.row_security_active(r.oid) AS hides_rows,
+       pg_catalog.pg_has_role(r.relowner, 'USAGE') AS owned,
+       pg_catalog.pg_get_userbyid(r.relowner)::text AS owner,
+       pg_catalog.format_type(a.atttypid, NULL) AS type,
        coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.pg_get_expr(y.typdefaultbin, 0)) AS default_text
 FROM carrier k
 JOIN pg_catalog.pg_attribute a ON a.atttypid = k.type AND a.attnum > 0 AND NOT a.attisdropped
@@ -72,3 +81,147 @@ SELECT pg_catalog.concat_ws('|',
                          UNION
                          SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = holder.oid) AS f)
 ) AS fingerprint;
+
+-- name: enum_constants
+-- Every object that holds a constant of these types (or of a carrier of them): such an object is bound to a
+-- label by oid. Sources: "pg_depend"; a constant depends on its type. Partition bounds have no such entry.
+WITH RECURSIVE carrier (enum, type) AS (
+    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
+    UNION
+    SELECT c.enum, u.type
+    FROM carrier c
+    CROSS JOIN LATERAL (
+        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
+        UNION ALL
+        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
+    ) AS u (type)
+),
+holder (enum, class, object) AS (
+    SELECT DISTINCT c.enum, d.classid, d.objid
+    FROM carrier c
+    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = c.type
+)
+SELECT h.enum::bigint AS oid,
+       pg_catalog.pg_describe_object(h.class, h.object, 0) AS object,
+       e.definition AS definition
+FROM holder h
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.pg_get_ruledef(h.object) WHERE h.class = 'pg_catalog.pg_rewrite'::regclass
+    UNION ALL
+    SELECT pg_catalog.pg_get_constraintdef(h.object) WHERE h.class = 'pg_catalog.pg_constraint'::regclass
+    UNION ALL
+    SELECT pg_catalog.pg_get_triggerdef(h.object) WHERE h.class = 'pg_catalog.pg_trigger'::regclass
+    UNION ALL
+    SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i
+    WHERE h.class = 'pg_catalog.pg_class'::regclass AND i.indexrelid = h.object
+    UNION ALL
+    SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+    WHERE h.class = 'pg_catalog.pg_attrdef'::regclass AND d.oid = h.object AND a.attgenerated <> ''
+    UNION ALL
+    SELECT pg_catalog.concat_ws(' ', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+                                pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM pg_catalog.pg_policy p WHERE h.class = 'pg_catalog.pg_policy'::regclass AND p.oid = h.object
+    UNION ALL
+    SELECT pg_catalog.pg_get_functiondef(f.oid) FROM pg_catalog.pg_proc f
+    WHERE h.class = 'pg_catalog.pg_proc'::regclass AND f.oid = h.object AND f.prokind IN ('f', 'p')
+) AS e (definition)
+UNION ALL
+SELECT c.enum::bigint, 'partition ' || b.oid::regclass::text, pg_catalog.pg_get_expr(b.relpartbound, b.oid)
+FROM carrier c
+JOIN pg_catalog.pg_attribute a ON a.atttypid = c.type AND NOT a.attisdropped
+JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = a.attrelid AND a.attnum = ANY (p.partattrs)
+JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
+JOIN pg_catalog.pg_class b ON b.oid = i.inhrelid;
+
+-- name: tables
+-- What an UPDATE of these tables has to mind: a key to find a row again, the triggers that would fire (also
+-- those of partitions and other heirs), and unique indexes.
+WITH RECURSIVE tree (root, relation) AS (
+    SELECT r.oid, r.oid FROM pg_catalog.pg_class r WHERE r.oid = ANY (%(relations)s::bigint[]::oid[])
+    UNION
+    SELECT t.root, i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.relation
+)
+SELECT r.oid::bigint AS relation,
+       pg_catalog.has_table_privilege(r.oid, 'UPDATE') AS updatable,
+       coalesce((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                            'column', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod))
+                            ORDER BY k.place)
+                 FROM (SELECT i.indkey FROM pg_catalog.pg_index i
+                       WHERE i.indrelid = r.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
+                         AND i.indpred IS NULL AND NOT 0 = ANY (i.indkey)
+                         AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute n
+                                         WHERE n.attrelid = r.oid AND n.attnum = ANY (i.indkey)
+                                           AND NOT n.attnotnull)
+                       ORDER BY i.indisprimary DESC, i.indnatts, i.indexrelid LIMIT 1) AS i
+                 CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = k.attnum), '[]') AS key,
+       coalesce((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                            'relation', t.tgrelid::regclass::text, 'name', t.tgname, 'enabled', t.tgenabled::text)
+                            ORDER BY t.tgrelid, t.tgname)
+                 FROM tree h
+                 JOIN pg_catalog.pg_trigger t ON t.tgrelid = h.relation
+                 WHERE h.root = r.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'), '[]') AS triggers,
+       coalesce((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                            'name', i.indexrelid::regclass::text,
+                            'columns', (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.place)
+                                        FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+                                        JOIN pg_catalog.pg_attribute a
+                                          ON a.attrelid = r.oid AND a.attnum = k.attnum
+                                        WHERE k.place <= i.indnkeyatts),
+                            'where', pg_catalog.pg_get_expr(i.indpred, i.indrelid)))
+                 FROM pg_catalog.pg_index i
+                 WHERE i.indrelid = r.oid AND i.indisunique AND NOT 0 = ANY (i.indkey)), '[]') AS uniques
+FROM pg_catalog.pg_class r
+WHERE r.oid = ANY (%(relations)s::bigint[]::oid[]);
+
+-- name: ledger
+-- Whether recover's own tables are there, and whether this role could make them.
+SELECT pg_catalog.to_regclass('recover.enum_repairs') IS NOT NULL AS there, current_user::text AS role,
+       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
+           OR coalesce((SELECT pg_catalog.has_schema_privilege(n.oid, 'CREATE') FROM pg_catalog.pg_namespace n
+                        WHERE n.nspname = 'recover'), false) AS possible;
+
+-- name: around
+-- What else has to be minded when labels change: other sessions (their cached plans go on with the old
+-- labels), prepared transactions (they hold locks without a process), logical replication out and in.
+SELECT 'session' AS kind,
+       coalesce(nullif(a.application_name, ''), 'unnamed') || ' (' || coalesce(a.usename::text, '?') || ')' AS name,
+       pg_catalog.count(*)::text AS detail
+FROM pg_catalog.pg_stat_activity a
+WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()
+  AND a.backend_type = 'client backend'
+GROUP BY 2
+UNION ALL
+SELECT 'prepared transaction', p.gid, p.owner::text FROM pg_catalog.pg_prepared_xacts p
+WHERE p.database = pg_catalog.current_database()
+UNION ALL
+SELECT 'replication slot', s.slot_name::text, coalesce(s.plugin::text, '') FROM pg_catalog.pg_replication_slots s
+WHERE s.slot_type = 'logical' AND s.database = pg_catalog.current_database()
+UNION ALL
+SELECT 'subscription', s.subname::text, '' FROM pg_catalog.pg_subscription s
+JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()
+ORDER BY 1, 2;
+
+-- name: blockers
+-- Who holds a lock that an ALTER TYPE of these types, or a change of these tables, would wait for.
+SELECT l.pid, a.application_name::text AS application, a.usename::text AS role, a.state,
+       pg_catalog.date_trunc('second', pg_catalog.now() - a.xact_start)::text AS age,
+       pg_catalog.left(a.query, 200) AS query
+FROM pg_catalog.pg_locks l
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.granted AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+  AND ((l.locktype = 'object' AND l.classid = 'pg_catalog.pg_type'::regclass AND l.objid = ANY (%(oids)s::bigint[]::oid[])
+        AND l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
+       OR (l.locktype = 'relation' AND l.relation = ANY (%(relations)s::bigint[]::oid[])
+           AND l.mode IN ('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock',
+                          'ExclusiveLock', 'AccessExclusiveLock')))
+ORDER BY a.xact_start NULLS FIRST;
+
+-- name: done
+-- The renames of repairs that were made here and not taken back.
+SELECT r.type, r.old, r.new
+FROM recover.enum_repairs e
+CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(e.renames) AS r (type text, old text, new text)
+WHERE e.undone_at IS NULL
+ORDER BY e.made_at, r.type;

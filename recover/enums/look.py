@@ -3,54 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from recover.enums import catalog
-from recover.enums.drift import Drift, EnumType, Refusal, compare, find, read_types, with_uses
+from recover.enums.drift import Drift, EnumType, Refusal, Rename, compare, find, read_types
+from recover.enums.expected import Expected
+from recover.enums.holders import Holder, Uses, bounds, counting, mentions, read_holder
+from recover.enums.settling import settle, undecided
 from recover.errors import Precondition
-from recover.postgres.names import TypeName, quote_ident, quote_literal
-from recover.world import Row, SeeDatabase, Statement
-
-Labels = Mapping[str, Sequence[str]]
-Maps = Mapping[str, Mapping[str, str]]
+from recover.world import Row, SeeDatabase
 
 
 @dataclass(frozen=True)
-class Holder:
-    """A column that holds values of an enum type. `shape` is plain, array, or buried (in a composite or range)."""
+class Diagnosis:
+    """What was found: each type's drift in the order of the expected file, and the columns that hold its labels."""
 
-    schema: str
-    table: str
-    column: str
-    shape: str
-    default: str
+    drifts: tuple[Drift, ...]
+    holders: Mapping[int, tuple[Holder, ...]] = field(default_factory=dict)
+    uses: Mapping[int, Uses] = field(default_factory=dict)
 
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.table}.{self.column}"
+    @property
+    def todo(self) -> tuple[Drift, ...]:
+        """The types that are not as expected."""
+        return tuple(drift for drift in self.drifts if not drift.settled)
 
-    def question(self, type: EnumType, label: str) -> str:
-        """A SELECT of one row when the column holds the label, of none when it does not."""
-        value, column = f"{quote_literal(label)}::{type.sql}", f"{quote_ident(self.column)}::{type.sql}"
-        # The casts are for domains: an enum has no operators with a domain over it.
-        meets = f"{value} = ANY ({column}[])" if self.shape == "array" else f"{column} = {value}"
-        table = TypeName(self.schema, self.table)
-        return (
-            f"SELECT {quote_literal(label)}::text AS label, {quote_literal(str(self))}::text AS place "  # noqa: S608 - quoted
-            f"WHERE EXISTS (SELECT FROM {table} WHERE {meets})"
-        )
+    def users(self, drift: Drift, label: str) -> tuple[Holder, ...]:
+        """The columns whose rows hold the label, as it is called now or was when it was counted."""
+        uses = self.uses.get(drift.type.oid)
+        return tuple(uses.rows.get(label, {})) if uses else ()
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Everything that stands in the way of a repair."""
+        return tuple(refusal for drift in self.drifts for refusal in drift.refusals)
 
 
-def look(database: SeeDatabase, expected: Labels, maps: Maps) -> tuple[Drift, ...]:
-    """How each expected type differs. Raises Precondition for a type that cannot be told or is named twice."""
+def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
+    """How each expected type differs.
+
+    Raises Precondition for a type that cannot be told or is named twice, Unreachable and StepError as `rows` does.
+    """
     types = read_types(database.rows("the enum types", catalog.named("enum_types")))
-    wanted = _resolved(types, expected)
-    mapped = _resolved(types, maps)
+    wanted = _resolved(types, expected.types)
+    mapped = _resolved(types, expected.map)
     for type, (text, _) in mapped.items():
         if type not in wanted:
             refuse([Refusal(text, "it has a map, but no expected labels")])
-    drifts = [compare(type, labels, mapped.get(type, ("", {}))[1]) for type, (_, labels) in wanted.items()]
-    return tuple(_with_uses(database, drift) for drift in drifts)
+    done = _done(database, types)
+    drifts = [
+        compare(type, labels, mapped.get(type, ("", {}))[1], expected.pairs(text), done.get(type.sql, ()))
+        for type, (text, labels) in wanted.items()
+    ]
+    holders = _holders(database, [d.type.oid for d in drifts if undecided(d)])
+    refuse(refusal for each in holders.values() for holder in each if (refusal := holder.unasked))
+    constants = _constants(database, [d.type.oid for d in drifts if d.twins])
+    uses = {d.type.oid: _uses(database, d, holders.get(d.type.oid, ()), constants) for d in drifts if undecided(d)}
+    settled = tuple(settle(d, uses[d.type.oid]) if d.type.oid in uses else d for d in drifts)
+    return Diagnosis(settled, holders, uses)
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:
@@ -78,36 +88,53 @@ def _resolved(types: Sequence[EnumType], named: Mapping[str, Any]) -> dict[EnumT
     return found
 
 
-def _with_uses(database: SeeDatabase, drift: Drift) -> Drift:
-    labels = [extra.label for extra in drift.extras]
-    if not labels:
-        return drift
-    rows = database.rows("the columns of enum types", catalog.named("enum_columns", oids=[drift.type.oid]))
-    holders = [_holder(row) for row in rows]
-    uses = {label: [*_told(label, holders)] for label in labels}
-    questions = [h.question(drift.type, label) for h in holders if h.shape != "buried" for label in labels]
-    if questions:
-        for row in database.rows(f"uses of {drift.type.sql}", Statement("\nUNION ALL\n".join(questions))):
-            uses[str(row["label"])].insert(0, str(row["place"]))
-    return with_uses(drift, {label: tuple(places) for label, places in uses.items()})
+def _done(database: SeeDatabase, types: Sequence[EnumType]) -> Mapping[str, tuple[Rename, ...]]:
+    """The renames that repairs made in this database and nobody took back, by type."""
+    [ledger] = database.rows("recover's own tables", catalog.named("ledger"))
+    if not ledger["there"]:
+        return {}
+    found: dict[str, tuple[Rename, ...]] = {}
+    known = {type.sql for type in types}
+    for row in database.rows("the repairs made so far", catalog.named("done")):
+        if row["type"] in known:
+            found[str(row["type"])] = (*found.get(str(row["type"]), ()), Rename(str(row["old"]), str(row["new"])))
+    return found
 
 
-def _holder(row: Row) -> Holder:
-    schema, table, column, shape, default = (row[k] for k in ("schema", "table", "column", "shape", "default_text"))
-    return Holder(str(schema), str(table), str(column), str(shape), str(default or ""))
+def _holders(database: SeeDatabase, oids: Sequence[int]) -> Mapping[int, tuple[Holder, ...]]:
+    if not oids:
+        return {}
+    found: dict[int, tuple[Holder, ...]] = {}
+    for row in database.rows("the columns of enum types", catalog.named("enum_columns", oids=list(oids))):
+        oid = int(str(row["oid"]))
+        found[oid] = (*found.get(oid, ()), read_holder(row))
+    return found
 
 
-def _told(label: str, holders: Iterable[Holder]) -> Iterable[str]:
-    """Uses that the catalog alone tells: defaults, and columns that cannot be asked."""
-    for holder in holders:
-        if holder.shape == "buried":
-            yield f"{holder} (perhaps: a composite or a range cannot be asked)"
-        elif f"{quote_literal(label).strip()}::" in holder.default or label in _elements(holder):
-            yield f"{holder} (its default)"
-
-
-def _elements(holder: Holder) -> list[str]:
-    """The labels of an array default such as '{admin,user}'::userrole[]."""
-    if holder.shape != "array" or not holder.default.startswith("'{"):
+def _constants(database: SeeDatabase, oids: Sequence[int]) -> Sequence[Row]:
+    if not oids:
         return []
-    return [part.strip('" ') for part in holder.default[2:].partition("}")[0].split(",")]
+    return database.rows("the objects bound to labels", catalog.named("enum_constants", oids=list(oids)))
+
+
+def _uses(database: SeeDatabase, drift: Drift, holders: Sequence[Holder], constants: Sequence[Row]) -> Uses:
+    type, labels = drift.type, undecided(drift)
+    by_name = {str(holder): holder for holder in holders}
+    rows: dict[str, dict[Holder, int]] = {}
+    question = counting(type, holders, labels)
+    for row in database.rows(f"uses of {type.sql}", question) if question else []:
+        rows.setdefault(str(row["label"]), {})[by_name[str(row["place"])]] = int(str(row["rows"]))
+    mine = [row for row in constants if row["oid"] == type.oid]
+    return Uses(
+        rows=rows,
+        bound={label: tuple(_bound(mine, type, label)) for label in labels},
+        defaults={label: tuple(h for h in holders if mentions(h.default, type, label)) for label in labels},
+        buried=tuple(h for h in holders if h.shape == "buried"),
+    )
+
+
+def _bound(constants: Iterable[Row], type: EnumType, label: str) -> Iterable[str]:
+    for row in constants:
+        object, definition = str(row["object"]), str(row["definition"])
+        if mentions(definition, type, label) or (object.startswith("partition ") and label in bounds(definition)):
+            yield object

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recover.errors import RecoverError, StepError, Unreachable
+from recover.errors import Drifted, Locked, Precondition, RecoverError, StepError, Unreachable
 from recover.postgres import catalog
 from recover.postgres.connection import GRACE, Server, application_name, connect, connected, deadline, ms
 from recover.postgres.dump import dump
@@ -33,6 +33,13 @@ NOT_UP_YET = re.compile(
     r"starting up|shutting down|recovery mode|terminating connection|not yet accepting connections|too many"
 )
 LOCK_TRIES = 5
+GUARDS: Mapping[str, type[RecoverError]] = {
+    "RV001": StepError,
+    "RV007": Precondition,
+    "RV008": Drifted,
+    "RV009": Locked,
+}
+"""What a guard inside a transaction of ours raises, by the exit code it means (class RV is not PostgreSQL's)."""
 
 
 def ping(host: str, port: int, dbname: str, user: str, password: Secret | None, *, timeout: float) -> str:
@@ -273,6 +280,8 @@ def _ours(error: psycopg.Error, what: str, server: Server, statement: Statement 
     if error.sqlstate is None:  # psycopg's own words, such as a value that has no SQL type
         return StepError(what, where=str(server), why=said)
     where = _place(error, statement) if statement is not None else ""
+    if error.sqlstate in GUARDS:
+        return GUARDS[error.sqlstate](what, where=str(server), why=error.diag.message_primary or said)
     return StepError(what, where=f"{server} {where}".rstrip(), why=_words(error))
 
 

@@ -1,43 +1,26 @@
-"""Key `enum.repair`: make the labels of enum types what the deployed code expects, without touching a row."""
+"""Key `enum.repair`: make the labels of enum types what the deployed code expects, and lose no row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from recover.checks.enum import EnumLabels
-from recover.enums.drift import Add, Drift, Refusal, Rename
-from recover.enums.look import look, refuse
-from recover.enums.repair import add_value, prove, remember, rename_value
-from recover.errors import Precondition
-from recover.postgres import catalog
-from recover.world import Action, Check, Forecast, Resource, Seconds, SeeDatabase, Statement, View, World
-
-ADDS_IN_TRANSACTION = 120000
-"""The first server_version_num whose ADD VALUE may run in a transaction block (release notes of 12)."""
+from recover.enums.expected import Expected
+from recover.enums.ledger import new_id
+from recover.enums.look import diagnose
+from recover.enums.planning import Choices, plan
+from recover.enums.repair import Repair, doing, undoing
+from recover.world import Action, Check, Forecast, Resource, Seconds, View, World
 
 
 @dataclass(frozen=True)
-class RenamedLabel:
-    """One rename: the type as SQL names it anywhere, the old spelling and the new."""
-
-    type: str
-    old: str
-    new: str
-
-    @property
-    def sql(self) -> str:
-        """Its statement."""
-        return rename_value(self.type, Rename(self.old, self.new))
-
-
-@dataclass(frozen=True)
-class RenameLabels:
-    """All renames of all types in one transaction, which proves before its COMMIT that only spellings changed."""
+class RepairLabels:
+    """One transaction: repairs all types, proves itself before its COMMIT, leaves its inverse in the database."""
 
     database: str
-    renames: tuple[RenamedLabel, ...]
+    repair: Repair
     lock_timeout: float
     statement_timeout: float
     because: str
@@ -45,8 +28,8 @@ class RenameLabels:
 
     @property
     def describe(self) -> str:
-        """The statements; the proof (oids, order of the labels, files of the tables) runs with them."""
-        return "\n".join(f"{sql};" for sql in ("BEGIN", *(rename.sql for rename in self.renames), "COMMIT"))
+        """The statements; the guards and proofs that run around them are not shown."""
+        return "\n".join(f"{sql};" for sql in ("BEGIN", *self.repair.statements, "COMMIT"))
 
     @property
     def touches(self) -> tuple[Resource, ...]:
@@ -54,33 +37,28 @@ class RenameLabels:
         return (f"database:{self.database}",)
 
     def apply(self, world: World) -> Mapping[str, object]:
-        """Rename. Raises StepError, with everything as it was, when one of them cannot be renamed."""
-        types = sorted({rename.type for rename in self.renames})
-        statements = [remember(types), *(Statement(rename.sql) for rename in self.renames), prove(types)]
+        """Repair. Raises StepError, Drifted or Locked, with everything as it was."""
+        id = new_id()
         world.database(self.database).execute(
-            statements, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
+            doing(self.repair, id), lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
         )
-        return {"renamed": len(self.renames), "types": types}
+        return {"repair": id, "renamed": len(self.repair.renames), "types": sorted(self.repair.before)}
 
     def forecast(self, forecast: Forecast) -> None:
         """What the database answers afterwards is known only then."""
         forecast.changes(*self.touches)
 
     def inverse(self) -> Action:
-        """The renames taken back, last first."""
-        back = tuple(RenamedLabel(r.type, r.new, r.old) for r in reversed(self.renames))
-        return RenameLabels(self.database, back, self.lock_timeout, self.statement_timeout, "undo")
+        """The repair taken back, last first. Labels that were added stay: PostgreSQL has no DROP VALUE."""
+        return UndoRepair(self.database, self.repair, self.lock_timeout, self.statement_timeout, "undo")
 
 
 @dataclass(frozen=True)
-class AddLabel:
-    """One label that is missing. It cannot be taken away again, and does no harm unused."""
+class UndoRepair:
+    """One transaction that takes a repair back."""
 
     database: str
-    type: str
-    label: str
-    place: Literal["BEFORE", "AFTER", ""]
-    neighbour: str
+    repair: Repair
     lock_timeout: float
     statement_timeout: float
     because: str
@@ -88,8 +66,8 @@ class AddLabel:
 
     @property
     def describe(self) -> str:
-        """The statement."""
-        return add_value(self.type, Add(self.label, self.place, self.neighbour))
+        """The statements."""
+        return "\n".join(f"{sql};" for sql in ("BEGIN", *self.repair.undo, "COMMIT"))
 
     @property
     def touches(self) -> tuple[Resource, ...]:
@@ -97,19 +75,19 @@ class AddLabel:
         return (f"database:{self.database}",)
 
     def apply(self, world: World) -> Mapping[str, object]:
-        """Add it, in a transaction of its own: it is usable after the commit only. Raises StepError."""
+        """Take it back. Raises StepError, Drifted or Locked, with everything as it was."""
         world.database(self.database).execute(
-            [Statement(self.describe)], lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
+            undoing(self.repair), lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
         )
-        return {"added": self.label, "type": self.type}
+        return {"undone": self.repair.digest}
 
     def forecast(self, forecast: Forecast) -> None:
         """What the database answers afterwards is known only then."""
         forecast.changes(*self.touches)
 
-    def inverse(self) -> Action | None:
-        """None: PostgreSQL has no DROP VALUE."""
-        return None
+    def inverse(self) -> Action:
+        """The repair made again."""
+        return RepairLabels(self.database, self.repair, self.lock_timeout, self.statement_timeout, "redo")
 
 
 @dataclass(frozen=True)
@@ -129,44 +107,17 @@ class RepairEnum:
     repeatable: ClassVar[bool] = True
 
     def decide(self, view: View) -> tuple[Action, ...]:
-        """One action for all renames, then one for each missing label.
+        """One action for everything, or none when the labels are as expected.
 
         Raises Precondition, with nothing touched, when anything would have to be guessed or is not allowed.
         """
         database = view.database(self.database)
-        drifts = look(database, self.expected, self.map)
-        refuse(refusal for drift in drifts for refusal in drift.refusals)
-        todo = [drift for drift in drifts if not drift.settled]
-        if not todo:
+        diagnosis = diagnose(database, Expected(types=self.expected, map=self.map))
+        repair = plan(database, diagnosis, Choices(self.strategy))
+        if repair is None:
             return ()
-        self._require_allowed(database, todo)
-        return (*self._rename(todo), *(add for drift in todo for add in self._add(drift)))
-
-    def _require_allowed(self, database: SeeDatabase, todo: list[Drift]) -> None:
-        refuse(
-            Refusal(d.type.sql, f"only its owner, {d.type.owner}, may alter it", f"connect as {d.type.owner}")
-            for d in todo
-            if not d.type.owned
-        )
-        [server] = database.rows("what the server is", catalog.named("server"))
-        if server["standby"]:
-            raise Precondition("the database is a standby", why="it can only be read", next="connect to the primary")
-        if int(str(server["version"])) < ADDS_IN_TRANSACTION and any(d.adds for d in todo):
-            raise Precondition("this PostgreSQL cannot add a label in a transaction", next="add it by hand, in psql")
-
-    def _rename(self, todo: list[Drift]) -> Iterable[Action]:
-        renames = tuple(RenamedLabel(d.type.sql, r.old, r.new) for d in todo for r in d.renames)
-        if renames:
-            because = "the deployed code expects other spellings"
-            yield RenameLabels(self.database, renames, self.lock_timeout, self.statement_timeout, because)
-
-    def _add(self, drift: Drift) -> Iterable[Action]:
-        limits = self.lock_timeout, self.statement_timeout
-        because = f"the deployed code expects it and {drift.type.sql} lacks it"
-        for add in drift.adds:
-            yield AddLabel(
-                self.database, drift.type.sql, add.label, add.place, add.neighbour, limits[0], limits[1], because
-            )
+        because = "the deployed code expects other labels"
+        return (RepairLabels(self.database, repair, self.lock_timeout, self.statement_timeout, because),)
 
     def claims(self, view: View) -> frozenset[Resource]:  # noqa: ARG002 - the same whatever is seen
         """The database."""
@@ -174,4 +125,4 @@ class RepairEnum:
 
     def proofs(self) -> tuple[tuple[Check, float], ...]:
         """The labels, read again."""
-        return ((EnumLabels(self.database, self.expected), 5.0),)
+        return ((EnumLabels(self.database, self.expected, self.map), 5.0),)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.postgres
             "create type t as enum ('A', 'a'); create table x (r t[]); insert into x values ('{A,a}')",
             "A",
             False,
-            "has 'a' in use: public.x.r",
+            "has rows that hold 'a' and are to hold 'A'",
         ),
         ("create type other as enum ('A')", "A", False, "no enum type of that name"),
     ],

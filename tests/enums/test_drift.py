@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recover.enums.drift import Add, EnumType, Extra, Refusal, Rename, compare, find, with_uses
+from recover.enums.drift import Add, EnumType, Extra, Refusal, Rename, Twins, compare, find
 
 
 def drift_of(labels: str, expected: str, **renames: str):  # type: ignore[no-untyped-def]  # reads better in a table
@@ -40,9 +40,9 @@ def test_renames_and_additions(labels: str, expected: str, map: dict[str, str], 
     [
         ("admin Admin", "ADMIN", {}, "ambiguous"),
         ("admin", "ADMIN Admin", {}, "ambiguous"),
-        ("A B", "A B", {"A": "B", "B": "A"}, "both meanings"),
+        ("A B", "A B", {"A": "B"}, "both meanings"),
+        ("A B C", "A B C", {"A": "B", "C": "B", "B": "A"}, "both meanings"),
         ("x", "A", {"x": "B"}, "not among the expected"),
-        ("x y", "A", {"x": "A", "y": "A"}, "merges rows"),
         ("a", "a a", {}, "twice"),
         ("a", "a " + "ä" * 32, {}, "64"),
     ],
@@ -53,14 +53,68 @@ def test_what_would_be_a_guess_is_refused(labels: str, expected: str, map: dict[
     assert reason in refusals[0].reason
 
 
-def test_an_extra_label_is_a_word_while_unused_and_a_refusal_once_used() -> None:
+def test_labels_that_mean_the_same_are_twins_and_unused_ones_no_drift() -> None:
     drift = drift_of("admin ADMIN old", "ADMIN")
     assert drift.extras == (Extra("admin", "ADMIN"), Extra("old"))
+    assert drift.twins == (Twins("ADMIN", ("admin", "ADMIN")),)
     assert drift.settled
-    used = with_uses(drift, {"admin": ("public.users.role",), "old": ("public.log.role",), "ADMIN": ("x",)})
-    assert not used.settled
-    assert ["both exist" in refusal.reason for refusal in used.refusals] == [True, False]
-    assert "map: {role: {old: …}}" in used.refusals[1].next
+    assert drift_of("x y", "A", x="A", y="A").twins == (Twins("A", ("x", "y")),)
+    assert drift_of("~retired:admin ADMIN", "ADMIN").twins == (Twins("ADMIN", ("~retired:admin", "ADMIN")),)
+
+
+PENDING = {"PENDING": "pending_approval", "ACTIVE": "active"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "pairs", "renames"),
+    [
+        ("pending_approval active", "PENDING ACTIVE", [PENDING], "pending_approval>PENDING active>ACTIVE"),
+        ("PENDING ACTIVE", "pending_approval active", [PENDING], "PENDING>pending_approval ACTIVE>active"),
+        ("admin user", "ADMIN USER", [{"ADMIN": "user", "USER": "admin"}], "admin>USER user>ADMIN"),
+        ("a", "X", [{"X": "a"}, {"X": "a"}], "a>X"),
+    ],
+)
+def test_the_pairs_of_the_code_are_the_map(
+    labels: str, expected: str, pairs: list[dict[str, str]], renames: str
+) -> None:
+    drift = compare(EnumType("public", "role", tuple(labels.split())), expected.split(), {}, pairs)
+    assert drift.renames == tuple(Rename(*pair.split(">")) for pair in renames.split())
+    assert not drift.adds
+    assert not drift.refusals
+
+
+def test_pairs_that_contradict_each_other_are_ambiguous_until_the_map_says_it() -> None:
+    type = EnumType("public", "role", ("a",))
+    rivals = [{"X": "a"}, {"Y": "a"}]
+    assert compare(type, ["X", "Y"], {}, rivals).state == "ambiguous"
+    assert compare(type, ["X", "Y"], {"a": "Y"}, rivals).renames == (Rename("a", "Y"),)
+
+
+def test_a_swap_is_made_by_the_map_only_and_not_twice() -> None:
+    type = EnumType("public", "role", ("A", "B"))
+    swap = {"A": "B", "B": "A"}
+    drift = compare(type, ["A", "B"], swap)
+    assert (drift.renames, drift.state) == ((Rename("A", "B"), Rename("B", "A")), "swapped")
+    assert compare(type, ["A", "B"], swap, done=drift.renames).settled
+    shifted = compare(EnumType("public", "role", ("a", "B")), ["B", "C"], {"a": "B", "B": "C"})
+    assert shifted.renames == (Rename("a", "B"), Rename("B", "C"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "map", "state"),
+    [
+        ("A B", "A B", {}, "clean"),
+        ("B A", "A B", {}, "order"),
+        ("A B x", "A B", {}, "extra"),
+        ("A", "A B", {}, "missing"),
+        ("a B", "A B", {}, "mismatch"),
+        ("a aa", "A AA", {"aa": "nothing"}, "blocked"),
+        ("a A_", "A a_", {}, "mismatch"),
+        ("Aa aA", "AA", {}, "ambiguous"),
+    ],
+)
+def test_the_state_has_a_word(labels: str, expected: str, map: dict[str, str], state: str) -> None:
+    assert drift_of(labels, expected, **map).state == state
 
 
 def test_order_is_reported_only() -> None:

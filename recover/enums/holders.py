@@ -1,0 +1,170 @@
+"""The columns that hold labels, and who uses which label. Pure, except for the questions it words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from recover.enums.drift import EnumType, Refusal
+from recover.postgres.names import TypeName, quote_ident, quote_literal
+from recover.world import Row, Statement
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A column that holds values of an enum type. `shape` is plain, array, or buried (in a composite or range).
+
+    `default` is its default as SQL. `type` is the column's own type as SQL names it here. `relkind` is the
+    catalog's letter (r, p: table; m: materialized view; f: foreign table). `own_default` is False for that of a domain.
+    """
+
+    schema: str
+    table: str
+    column: str
+    shape: str
+    default: str = ""
+    relation: int = 0
+    relkind: str = "r"
+    generated: bool = False
+    own_default: bool = True
+    readable: bool = True
+    hides_rows: bool = False
+    owned: bool = True
+    owner: str = ""
+    type: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}.{self.column}"
+
+    @property
+    def sql(self) -> str:
+        """The table as SQL takes it, in any search_path."""
+        return str(TypeName(self.schema, self.table))
+
+    def asked(self, type: EnumType) -> str:
+        """The column, cast to the type: an enum has no operators with a domain over it."""
+        column = f"{quote_ident(self.column)}::{type.sql}"
+        return f"({column}[])" if self.shape == "array" else column
+
+    def meets(self, type: EnumType, label: str) -> str:
+        """The condition that a row holds the label."""
+        value = f"{quote_literal(label).lstrip()}::{type.sql}"
+        return f"{value} = ANY {self.asked(type)}" if self.shape == "array" else f"{self.asked(type)} = {value}"
+
+    @property
+    def unasked(self) -> Refusal | None:
+        """Why this role cannot be sure of what its rows hold, if so."""
+        if not self.readable:
+            grant = f"psql -c 'GRANT SELECT ON {self.sql} TO …', as {self.owner}"
+            return Refusal(str(self), "this role may not read the column", grant)
+        if self.hides_rows and self.shape != "buried":
+            reason = "row-level security hides rows of the table from this role"
+            return Refusal(str(self), reason, "connect as a superuser, or as a role with BYPASSRLS")
+        return None
+
+    def movable_default(self, type: EnumType, label: str) -> bool:
+        """Whether its default is the label and nothing else, so that it can be told anew."""
+        return (
+            self.own_default
+            and self.shape == "plain"
+            and _CONSTANT.fullmatch(self.default) is not None
+            and mentions(self.default, type, label)
+        )
+
+    def count(self, type: EnumType, labels: Sequence[str]) -> str:
+        """A SELECT of how many rows hold each of the labels that any row holds."""
+        values = ", ".join(f"{quote_literal(label).lstrip()}" for label in labels)
+        wanted = f"ARRAY[{values}]::{type.sql}[]"
+        place = quote_literal(str(self)).lstrip()
+        if self.shape == "array":
+            return (
+                f"SELECT l.label::text AS label, {place}::text AS place, pg_catalog.count(*) AS rows "  # noqa: S608 - quoted
+                f"FROM {self.sql} CROSS JOIN LATERAL (SELECT DISTINCT u.label FROM pg_catalog.unnest{self.asked(type)} "
+                f"AS u (label)) AS l WHERE {self.asked(type)} && {wanted} AND l.label = ANY ({wanted}) GROUP BY l.label"
+            )
+        return (
+            f"SELECT {self.asked(type)}::text AS label, {place}::text AS place, pg_catalog.count(*) AS rows "  # noqa: S608 - quoted
+            f"FROM {self.sql} WHERE {self.asked(type)} = ANY ({wanted}) GROUP BY {self.asked(type)}"
+        )
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Who uses the labels of one type: rows by label and column, objects bound to a label, defaults, buried columns."""
+
+    rows: Mapping[str, Mapping[Holder, int]] = field(default_factory=dict)
+    bound: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    defaults: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict)
+    buried: tuple[Holder, ...] = ()
+
+    def count(self, label: str) -> int:
+        """Rows that hold the label, as far as they can be asked."""
+        return sum(self.rows.get(label, {}).values())
+
+    def places(self, label: str) -> tuple[str, ...]:
+        """Everything that uses the label, in words."""
+        told = [str(holder) for holder in self.rows.get(label, {})]
+        told += [f"{holder} (its default)" for holder in self.defaults.get(label, ())]
+        told += [f"{holder} (perhaps: a composite or a range cannot be asked)" for holder in self.buried]
+        return tuple(told)
+
+
+def read_holder(row: Row) -> Holder:
+    """From a row of the catalog query `enum_columns`."""
+    words = {name: str(row[name]) for name in ("schema", "table", "column", "shape", "relkind", "owner", "type")}
+    return Holder(
+        **words,
+        default=str(row["default_text"] or ""),
+        relation=int(str(row["relation"])),
+        generated=bool(row["generated"]),
+        owned=bool(row["owned"]),
+        own_default=bool(row["own_default"]),
+        readable=bool(row["readable"]),
+        hides_rows=bool(row["hides_rows"]),
+    )
+
+
+def counting(type: EnumType, holders: Iterable[Holder], labels: Sequence[str]) -> Statement | None:
+    """One question for the rows of all the labels, or None when no column can be asked."""
+    questions = [h.count(type, labels) for h in holders if h.shape != "buried"]
+    return Statement("\nUNION ALL\n".join(questions)) if questions else None
+
+
+def mentions(sql: str, type: EnumType, label: str) -> bool:
+    """Whether a deparsed expression holds the label as a constant of the type, alone or in an array constant."""
+    return any(label in _labels(text, kind) for text, kind in _constants(sql) if _is(kind, type))
+
+
+_CONSTANT = re.compile(
+    r"(E?)'((?:[^']|'')*)'::((?:\"(?:[^\"]|\"\")+\"|[\w$]+)(?:\.(?:\"(?:[^\"]|\"\")+\"|[\w$]+))?(?:\[\])*)"
+)
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)')
+_BOUND = re.compile(r"(E?)'((?:[^']|'')*)'(?!::)")
+
+
+def _constants(sql: str) -> Iterable[tuple[str, str]]:
+    for found in _CONSTANT.finditer(sql):
+        yield _read(found.group(1), found.group(2)), found.group(3)
+
+
+def bounds(sql: str) -> list[str]:
+    """The literals of a partition's bound, which the server deparses without a cast."""
+    return [_read(found.group(1), found.group(2)) for found in _BOUND.finditer(sql)]
+
+
+def _read(escaped: str, body: str) -> str:
+    text = body.replace("''", "'")
+    return text.replace("\\\\", "\\") if escaped else text
+
+
+def _is(kind: str, type: EnumType) -> bool:
+    # The search_path decides whether the schema is there. A domain's own constants are not told apart here.
+    last = kind.removesuffix("[]").rsplit(".", 1)[-1].strip('"').replace('""', '"')
+    return last == type.name or not kind
+
+
+def _labels(text: str, kind: str) -> list[str]:
+    if not kind.endswith("[]"):
+        return [text]
+    return [re.sub(r"\\(.)", r"\1", quoted) if quoted else bare.strip() for quoted, bare in _ELEMENT.findall(text)]

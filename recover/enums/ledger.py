@@ -1,0 +1,62 @@
+"""What recover keeps in the repaired database: a row per repair with its inverse, and the keys of rows it wrote.
+
+Schema `recover`, written in the transaction of the repair itself: there is no repair without its row and no
+row without its repair.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+SETTING = "recover.repair"
+"""The transaction's own setting that holds the id of the repair, so that statements need no id spliced in."""
+
+ID = f"pg_catalog.current_setting('{SETTING}')"
+
+NAMED = f"SELECT pg_catalog.set_config('{SETTING}', %(id)s, true)"
+
+LATEST = f"""SELECT pg_catalog.set_config('{SETTING}', (
+    SELECT e.id FROM recover.enum_repairs e WHERE e.plan = %(plan)s AND e.undone_at IS NULL
+    ORDER BY e.made_at DESC LIMIT 1), true)"""  # noqa: S608 - our own words
+
+TABLES = """CREATE SCHEMA IF NOT EXISTS recover;
+CREATE TABLE IF NOT EXISTS recover.enum_repairs (
+    id text PRIMARY KEY,
+    made_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    made_by text NOT NULL DEFAULT session_user,
+    application text NOT NULL DEFAULT pg_catalog.current_setting('application_name'),
+    plan text NOT NULL,
+    strategy text NOT NULL,
+    labels_before jsonb NOT NULL,
+    labels_after jsonb NOT NULL,
+    renames jsonb NOT NULL,
+    statements text[] NOT NULL,
+    undo text[] NOT NULL,
+    rows_written bigint NOT NULL,
+    undone_at timestamptz,
+    undone_by text
+);
+CREATE TABLE IF NOT EXISTS recover.kept_rows (
+    repair text NOT NULL,
+    relation text NOT NULL,
+    field text NOT NULL,
+    key jsonb NOT NULL,
+    was text NOT NULL
+)"""
+
+NOTE = f"""INSERT INTO recover.enum_repairs
+    (id, plan, strategy, labels_before, labels_after, renames, statements, undo, rows_written)
+SELECT {ID}, %(plan)s, %(strategy)s, %(before)s::jsonb, %(after)s::jsonb, %(renames)s::jsonb,
+       %(statements)s::text[], %(undo)s::text[],
+       (SELECT pg_catalog.count(*) FROM recover.kept_rows k WHERE k.repair = {ID})"""  # noqa: S608 - our own words
+
+MARK_UNDONE = f"""UPDATE recover.enum_repairs SET undone_at = pg_catalog.now(), undone_by = session_user
+WHERE id = {ID} AND undone_at IS NULL"""  # noqa: S608 - our own words
+
+FORGET_ROWS = f"DELETE FROM recover.kept_rows WHERE repair = {ID}"  # noqa: S608 - our own words
+
+
+def new_id() -> str:
+    """An id for a repair: when (UTC) and a few random letters."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -1,0 +1,124 @@
+"""From a diagnosis to the one transaction that repairs it, or to the reasons why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from recover.enums import catalog
+from recover.enums.drift import Drift, Refusal
+from recover.enums.look import Diagnosis, refuse
+from recover.enums.repair import Change, Repair, add_value, renaming
+from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, writable, written
+from recover.errors import Precondition
+from recover.postgres import catalog as postgres
+from recover.world import SeeDatabase, Statement
+
+ADDS_IN_TRANSACTION = 120000
+"""The first server_version_num whose ADD VALUE may run in a transaction block (release notes of 12)."""
+
+Strategy = Literal["rename"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a human decided about a repair."""
+
+    strategy: Strategy = "rename"
+
+
+def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = Choices()) -> Repair | None:
+    """The repair of everything that was found, or None when nothing has to be done.
+
+    Raises Precondition, with nothing touched, when anything would have to be guessed or is not allowed.
+    """
+    refuse(diagnosis.refusals)
+    todo = diagnosis.todo
+    if not todo:
+        return None
+    _require_allowed(database, todo)
+    tables = _tables(database, diagnosis, todo)
+    refuse(_obstacles(database, diagnosis, todo, tables))
+    off, on = quiet(tables.values())
+    merges = [change for d in todo for change in _merges(d, diagnosis, tables)]
+    views = [Change(f"REFRESH MATERIALIZED VIEW {view}", note="it keeps rows") for view in _views(todo, diagnosis)]
+    renames = [change for d in todo for change in renaming(d.type.sql, d.type.labels, d.renames)]
+    return Repair(
+        strategy=choices.strategy,
+        before={d.type.sql: d.type.labels for d in todo},
+        after={d.type.sql: _after(d) for d in todo},
+        renames=tuple((d.type.sql, r.old, r.new) for d in todo for r in d.renames),
+        changes=(*renames, *off, *merges, *on),
+        closing=(*views, *(Change(add_value(d.type.sql, add)) for d in todo for add in d.adds)),
+        locked=tuple(sorted({w.relation for d in todo for w in _written(d, diagnosis)})),
+        written=tuple(w for d in todo for w in _written(d, diagnosis)),
+        undo_last=tuple(view.sql for view in views),
+    )
+
+
+def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> None:
+    refuse(
+        Refusal(d.type.sql, f"only its owner, {d.type.owner}, may alter it", f"connect as {d.type.owner}")
+        for d in todo
+        if not d.type.owned
+    )
+    [server] = database.rows("what the server is", postgres.named("server"))
+    if server["standby"]:
+        raise Precondition("the database is a standby", why="it can only be read", next="connect to the primary")
+    if int(str(server["version"])) < ADDS_IN_TRANSACTION:
+        raise Precondition("this PostgreSQL is older than 12", why="a label cannot be added in a transaction there")
+    [ledger] = database.rows("recover's own tables", catalog.named("ledger"))
+    if not ledger["there"] and not ledger["possible"]:
+        raise Precondition(
+            "this role cannot keep the record of the repair in the database",
+            why="it may not create the schema recover",
+            next=f"psql -c 'CREATE SCHEMA recover AUTHORIZATION {ledger['role']}', as the owner of the database",
+        )
+
+
+def _tables(database: SeeDatabase, diagnosis: Diagnosis, todo: Sequence[Drift]) -> Mapping[int, Table]:
+    relations = sorted({h.relation for d in todo for m in d.merges for h in diagnosis.users(d, m.loser)})
+    if not relations:
+        return {}
+    rows = database.rows("the tables whose rows are written", catalog.named("tables", relations=relations))
+    return {table.relation: table for table in map(read_table, rows)}
+
+
+def _obstacles(
+    database: SeeDatabase, diagnosis: Diagnosis, todo: Sequence[Drift], tables: Mapping[int, Table]
+) -> Iterable[Refusal]:
+    for drift in todo:
+        for merge in drift.merges:
+            for holder in diagnosis.users(drift, merge.loser):
+                table = tables[holder.relation]
+                yield from writable(holder, table)
+                for index, question in collisions(drift.type, holder, table, merge):
+                    [found] = database.rows(f"collisions in {index}", Statement(question))
+                    if found["keys"]:
+                        reason = f"{found['keys']} keys of the unique index {index} would be there twice"
+                        yield Refusal(f"{holder} {merge.loser!r}", reason, "settle those rows by hand, then run again")
+
+
+def _merges(drift: Drift, diagnosis: Diagnosis, tables: Mapping[int, Table]) -> Iterable[Change]:
+    uses, holders = diagnosis.uses.get(drift.type.oid), diagnosis.holders.get(drift.type.oid, ())
+    return merging(drift, holders, uses, tables) if uses else ()
+
+
+def _written(drift: Drift, diagnosis: Diagnosis) -> Iterable:  # type: ignore[type-arg]
+    uses = diagnosis.uses.get(drift.type.oid)
+    return written(drift, uses) if uses else ()
+
+
+def _views(todo: Sequence[Drift], diagnosis: Diagnosis) -> Iterable[str]:
+    return dict.fromkeys(view for d in todo if d.merges for view in refreshed(d, diagnosis.uses[d.type.oid]))
+
+
+def _after(drift: Drift) -> tuple[str, ...]:
+    """The labels that the repair leaves, in their sort order."""
+    new = {rename.old: rename.new for rename in drift.renames}
+    labels = [new.get(label, label) for label in drift.type.labels]
+    for add in drift.adds:
+        at = labels.index(add.neighbour) if add.neighbour else len(labels)
+        labels.insert(at + (add.place == "AFTER"), add.label)
+    return tuple(labels)
