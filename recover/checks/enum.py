@@ -30,10 +30,11 @@ class EnumLabels:
         """Read the catalog, and the rows where a label is not an expected one."""
         question = f"are the labels of {', '.join(self.expected)} in {self.database} what the code expects?"
         try:
-            drifts = diagnose(view.database(self.database), Expected(types=self.expected, map=self.map)).drifts
+            found = diagnose(view.database(self.database), Expected(types=self.expected, map=self.map))
         except RecoverError as error:
             return Evidence(question, f"{error.what}: {error.why}", passed=False)
-        wrong = [part for drift in drifts for part in _wrong(drift)]
+        drifts = found.drifts
+        wrong = [*(f"{r.object}: {r.reason}" for r in found.blocked), *(part for d in drifts for part in _wrong(d))]
         labels = sum(len(drift.expected) for drift in drifts)
         fine = [f"{labels} labels of {len(drifts)} types", *(part for drift in drifts for part in _remarks(drift))]
         return Evidence(question, "; ".join(wrong or fine), passed=not wrong)

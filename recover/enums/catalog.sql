@@ -225,3 +225,10 @@ FROM recover.enum_repairs e
 CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(e.renames) AS r (type text, old text, new text)
 WHERE e.undone_at IS NULL
 ORDER BY e.made_at, r.type;
+
+-- name: repairs
+-- The repairs that can be taken back, the latest first.
+SELECT e.id, e.made_at::text AS made_at, e.labels_after, e.undo, e.locked
+FROM recover.enum_repairs e
+WHERE e.undone_at IS NULL
+ORDER BY e.made_at DESC;

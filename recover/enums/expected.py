@@ -43,7 +43,8 @@ class Member:
 class Expected:
     """What the deployed code expects. `map` is old label to new, said by a human, and wins over all pairs.
 
-    `types` and `columns` are named as SQL names them. `source` says where this comes from.
+    `types` and `columns` are named as SQL names them. `source` says where this comes from, `notes` what could
+    not be read there.
     """
 
     types: Mapping[str, Labels] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Expected:
     columns: Mapping[str, Labels] = field(default_factory=dict)
     members: Mapping[str, Member] = field(default_factory=dict)
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     def pairs(self, type: str) -> tuple[Pairs, ...]:
         """The pairs of every Python enum behind that type, each once."""

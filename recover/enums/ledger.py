@@ -7,7 +7,14 @@ row without its repair.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+from recover.enums import catalog
+from recover.errors import Precondition
+from recover.world import SeeDatabase, Statement
 
 SETTING = "recover.repair"
 """The transaction's own setting that holds the id of the repair, so that statements need no id spliced in."""
@@ -33,6 +40,7 @@ CREATE TABLE IF NOT EXISTS recover.enum_repairs (
     renames jsonb NOT NULL,
     statements text[] NOT NULL,
     undo text[] NOT NULL,
+    locked text[] NOT NULL,
     rows_written bigint NOT NULL,
     undone_at timestamptz,
     undone_by text
@@ -46,9 +54,10 @@ CREATE TABLE IF NOT EXISTS recover.kept_rows (
 )"""
 
 NOTE = f"""INSERT INTO recover.enum_repairs
-    (id, plan, strategy, labels_before, labels_after, renames, statements, undo, rows_written)
+    (id, plan, strategy, labels_before, labels_after, renames, statements, undo, locked,
+     rows_written)
 SELECT {ID}, %(plan)s, %(strategy)s, %(before)s::jsonb, %(after)s::jsonb, %(renames)s::jsonb,
-       %(statements)s::text[], %(undo)s::text[],
+       %(statements)s::text[], %(undo)s::text[], %(locked)s::text[],
        (SELECT pg_catalog.count(*) FROM recover.kept_rows k WHERE k.repair = {ID})"""  # noqa: S608 - our own words
 
 MARK_UNDONE = f"""UPDATE recover.enum_repairs SET undone_at = pg_catalog.now(), undone_by = session_user
@@ -60,3 +69,33 @@ FORGET_ROWS = f"DELETE FROM recover.kept_rows WHERE repair = {ID}"  # noqa: S608
 def new_id() -> str:
     """An id for a repair: when (UTC) and a few random letters."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def named(id: str) -> Statement:
+    """Tell the transaction which repair it is about."""
+    return Statement(NAMED, {"id": id})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A repair that was made and not taken back, as the ledger has it."""
+
+    id: str
+    made_at: str
+    labels_after: Mapping[str, Sequence[str]]
+    undo: tuple[str, ...]
+    locked: tuple[str, ...]
+
+
+def find(database: SeeDatabase, id: str | None) -> Kept:
+    """The repair of that id, or the latest. Raises Precondition when there is none that can be taken back."""
+    [there] = database.rows("recover's own tables", catalog.named("ledger"))
+    rows = database.rows("the repairs made here", catalog.named("repairs")) if there["there"] else []
+    found = next((row for row in rows if id in (None, row["id"])), None)
+    if found is None:
+        known = ", ".join(str(row["id"]) for row in rows)
+        what = f"no repair {id} is kept here" if id else "no repair is kept here that could be taken back"
+        hint = "recover enums undo --repair ID" if known else ""
+        raise Precondition(what, why=f"known: {known}" if known else "", next=hint)
+    kept: Mapping[str, Any] = found
+    return Kept(kept["id"], kept["made_at"], kept["labels_after"], tuple(kept["undo"]), tuple(kept["locked"]))

@@ -17,11 +17,16 @@ from recover.world import Row, SeeDatabase
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found: each type's drift in the order of the expected file, and the columns that hold its labels."""
+    """What was found: each type's drift in the order of the expected file, and the columns that hold its labels.
+
+    `blocked` are names in the expected file that cannot be told.
+    """
 
     drifts: tuple[Drift, ...]
     holders: Mapping[int, tuple[Holder, ...]] = field(default_factory=dict)
     uses: Mapping[int, Uses] = field(default_factory=dict)
+    follows: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    blocked: tuple[Refusal, ...] = ()
 
     @property
     def todo(self) -> tuple[Drift, ...]:
@@ -29,38 +34,39 @@ class Diagnosis:
         return tuple(drift for drift in self.drifts if not drift.settled)
 
     def users(self, drift: Drift, label: str) -> tuple[Holder, ...]:
-        """The columns whose rows hold the label, as it is called now or was when it was counted."""
+        """The columns whose rows hold the label, as it was called when it was counted."""
         uses = self.uses.get(drift.type.oid)
         return tuple(uses.rows.get(label, {})) if uses else ()
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
         """Everything that stands in the way of a repair."""
-        return tuple(refusal for drift in self.drifts for refusal in drift.refusals)
+        return (*self.blocked, *(refusal for drift in self.drifts for refusal in drift.refusals))
 
 
 def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
-    """How each expected type differs.
-
-    Raises Precondition for a type that cannot be told or is named twice, Unreachable and StepError as `rows` does.
-    """
+    """How each expected type differs. Raises Unreachable and StepError as `rows` does."""
     types = read_types(database.rows("the enum types", catalog.named("enum_types")))
-    wanted = _resolved(types, expected.types)
-    mapped = _resolved(types, expected.map)
-    for type, (text, _) in mapped.items():
-        if type not in wanted:
-            refuse([Refusal(text, "it has a map, but no expected labels")])
+    wanted, unclear = _resolved(types, expected.types)
+    mapped, unknown = _resolved(types, expected.map)
+    lonely = [
+        Refusal(text, "it has a map, but no expected labels")
+        for type, (text, _) in mapped.items()
+        if type not in wanted
+    ]
     done = _done(database, types)
     drifts = [
         compare(type, labels, mapped.get(type, ("", {}))[1], expected.pairs(text), done.get(type.sql, ()))
         for type, (text, labels) in wanted.items()
     ]
-    holders = _holders(database, [d.type.oid for d in drifts if undecided(d)])
-    refuse(refusal for each in holders.values() for holder in each if (refusal := holder.unasked))
-    constants = _constants(database, [d.type.oid for d in drifts if d.twins])
-    uses = {d.type.oid: _uses(database, d, holders.get(d.type.oid, ()), constants) for d in drifts if undecided(d)}
+    holders = _holders(database, [d.type.oid for d in drifts])
+    asking = [d for d in drifts if undecided(d)]
+    hidden = [why for d in asking for holder in holders.get(d.type.oid, ()) if (why := holder.unasked)]
+    blocked = (*unclear, *unknown, *lonely, *hidden)
+    constants = _constants(database, [d.type.oid for d in asking if d.twins])
+    uses = {} if hidden else {d.type.oid: _uses(database, d, holders.get(d.type.oid, ()), constants) for d in asking}
     settled = tuple(settle(d, uses[d.type.oid]) if d.type.oid in uses else d for d in drifts)
-    return Diagnosis(settled, holders, uses)
+    return Diagnosis(settled, holders, uses, blocked=tuple(dict.fromkeys(blocked)))
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:
@@ -73,7 +79,9 @@ def refuse(refusals: Iterable[Refusal]) -> None:
     raise Precondition(what, where=found[0].object, why=why, next=next((r.next for r in found if r.next), ""))
 
 
-def _resolved(types: Sequence[EnumType], named: Mapping[str, Any]) -> dict[EnumType, tuple[str, Any]]:
+def _resolved(
+    types: Sequence[EnumType], named: Mapping[str, Any]
+) -> tuple[dict[EnumType, tuple[str, Any]], list[Refusal]]:
     found: dict[EnumType, tuple[str, Any]] = {}
     refusals = []
     for text, value in named.items():
@@ -84,8 +92,7 @@ def _resolved(types: Sequence[EnumType], named: Mapping[str, Any]) -> dict[EnumT
             refusals.append(Refusal(text, f"it is the same type as {found[type][0]}", "name it once"))
         else:
             found[type] = (text, value)
-    refuse(refusals)
-    return found
+    return found, refusals
 
 
 def _done(database: SeeDatabase, types: Sequence[EnumType]) -> Mapping[str, tuple[Rename, ...]]:

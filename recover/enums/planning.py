@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from recover.enums import catalog
 from recover.enums.drift import Drift, Refusal
 from recover.enums.look import Diagnosis, refuse
 from recover.enums.repair import Change, Repair, add_value, renaming
 from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, writable, written
-from recover.errors import Precondition
+from recover.errors import Precondition, UsageError
 from recover.postgres import catalog as postgres
 from recover.world import SeeDatabase, Statement
 
@@ -23,9 +23,22 @@ Strategy = Literal["rename"]
 
 @dataclass(frozen=True)
 class Choices:
-    """What a human decided about a repair."""
+    """What a human decided about a repair.
+
+    `rewrite` has text-bound dependants rewritten where that is exact; those in `ignore` are left to break.
+    """
 
     strategy: Strategy = "rename"
+    rewrite: bool = False
+    ignore: tuple[str, ...] = ()
+
+
+def choices_of(strategy: str, *, rewrite: bool, ignore: Sequence[str]) -> Choices:
+    """The choices in words. Raises UsageError for a strategy there is none of."""
+    known = get_args(Strategy)
+    if strategy not in known:
+        raise UsageError(f"there is no strategy {strategy!r}", why=f"known: {', '.join(known)}")
+    return Choices(strategy, rewrite, tuple(ignore))  # type: ignore[arg-type]  # it is one of them
 
 
 def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = Choices()) -> Repair | None:

@@ -131,7 +131,7 @@ def doing(repair: Repair, id: str) -> list[Statement]:
     """The whole transaction of the repair: guards, changes, proofs, the ledger's row."""
     proven = sorted({*repair.before} - {*repair.rewritten})
     return [
-        Statement(ledger.NAMED, {"id": id}),
+        ledger.named(id),
         *opening(repair.before, repair.locked),
         Statement(ledger.TABLES),
         *([remember(proven)] if proven else []),
@@ -153,6 +153,7 @@ def _note(repair: Repair) -> Mapping[str, object]:
         "strategy": repair.strategy,
         "statements": list(repair.statements),
         "undo": list(repair.undo),
+        "locked": list(repair.locked),
     }
 
 

@@ -37,17 +37,19 @@ class Server:
     dbname: str
     user: str
     password: Secret | None = None
+    further: tuple[tuple[str, str], ...] = ()
+    """Other parameters of libpq (sslmode, service, …). An empty host, dbname or user and port 0 are libpq's to say."""
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.host}:{self.port}/{self.dbname}"
+        port = f":{self.port}" if self.port else ""
+        return f"{self.user or 'the default role'}@{self.host or 'the default host'}{port}/{self.dbname}".rstrip("/")
 
     def parameters(self, application: str, timeout: float) -> dict[str, Any]:
         """What libpq is told, the password apart. It knows no connect time-out below 2 s."""
+        place = {"host": self.host, "port": self.port, "dbname": self.dbname, "user": self.user}
         return {
-            "host": self.host,
-            "port": self.port,
-            "dbname": self.dbname,
-            "user": self.user,
+            **dict(self.further),
+            **{name: value for name, value in place.items() if value},
             "application_name": application,
             "connect_timeout": max(2, round(timeout)),
             "keepalives_idle": 30,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recover.errors import Drifted, Locked, Precondition, RecoverError, StepError, Unreachable
+from recover.errors import Drifted, Locked, Precondition, RecoverError, StepError, Unreachable, UsageError
 from recover.postgres import catalog
 from recover.postgres.connection import GRACE, Server, application_name, connect, connected, deadline, ms
 from recover.postgres.dump import dump
@@ -57,6 +57,29 @@ def ping(host: str, port: int, dbname: str, user: str, password: Secret | None, 
     except psycopg.Error as error:
         return str(error).strip()
     return ""
+
+
+def server_of(dsn: str) -> Server:
+    """The server that a libpq connection string, a URI or an SQLAlchemy URL names; "" means PGHOST and its like.
+
+    Raises UsageError for what is none. Source: libpq documentation, "Connection Strings".
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    text = re.sub(r"^(postgres(?:ql)?)\+\w+://", r"\1://", dsn)
+    try:
+        told = {name: str(value) for name, value in conninfo_to_dict(text).items() if value is not None}
+    except psycopg.ProgrammingError as error:
+        raise UsageError(
+            "this is no way to a PostgreSQL database",
+            why=str(error).strip().replace(dsn, "…"),
+            next="--dsn postgresql://user@host:5432/dbname",
+        ) from None
+    password = told.pop("password", None)
+    host, port, dbname, user = (told.pop(name, "") for name in ("host", "port", "dbname", "user"))
+    secret = Secret("password", password) if password else None
+    return Server(host, int(port) if port.isdigit() else 0, dbname, user, secret, tuple(sorted(told.items())))
 
 
 class Session:
@@ -177,6 +200,32 @@ class Session:
             with _translated("the change was not confirmed at COMMIT", server):
                 _commit(connection, statement_timeout)
         return counts
+
+    def try_out(self, statements: Sequence[Statement], *, lock_timeout: float, statement_timeout: float) -> list[str]:
+        """Run each statement in a savepoint of its own, on a new connection, and roll all of them back.
+
+        For each "" or the server's words with the SQLSTATE before them. Raises Unreachable.
+        """
+        import psycopg
+
+        server, answers = self.server, []
+        with (
+            _translated("cannot connect to try statements", server),
+            connected(server, self.application, self._connect_timeout) as connection,
+        ):
+            connection.execute("BEGIN")
+            connection.execute(f"SET LOCAL lock_timeout = {ms(lock_timeout)}")
+            connection.execute(f"SET LOCAL statement_timeout = {ms(statement_timeout)}")
+            for statement in statements:
+                connection.execute("SAVEPOINT tried")
+                try:
+                    _run(connection, statement, statement_timeout)
+                    answers.append("")
+                except psycopg.DatabaseError as error:
+                    answers.append(f"{error.sqlstate} {error.diag.message_primary or str(error).strip()}")
+                connection.execute("ROLLBACK TO SAVEPOINT tried")
+            connection.execute("ROLLBACK")
+        return answers
 
     def dump(self, path: Path) -> Mapping[str, object]:
         """pg_dump in custom format to `path`, verified, as `world.Database` promises."""

@@ -94,7 +94,7 @@ def opened(playbook: Playbook, options: Options, place: RunPlace, *, looking: bo
     """
     target, project = target_of(playbook, options), project_of(playbook, options)
     redactor = Redactor()
-    with _masking(redactor):
+    with masking(redactor):
         folder = replica_folder(options.state, project, target)
         services = _services(target, Site(target.services.files, project, folder, place.folder, looking))
         given = {"name": target.name, "project": project, "folder": str(folder)}
@@ -181,7 +181,7 @@ def _services(target: Target, site: Site) -> Services:
 
 
 @contextmanager
-def _masking(redactor: Redactor) -> Iterator[None]:
+def masking(redactor: Redactor) -> Iterator[None]:
     try:
         yield
     except RecoverError as error:

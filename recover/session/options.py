@@ -72,3 +72,13 @@ def _pairs(option: str, given: Any) -> dict[str, str]:
             raise UsageError(f"{option} takes NAME=VALUE, not {word!r}")
         pairs[name] = value
     return pairs
+
+
+def span_of(option: str, text: str) -> float:
+    """Seconds of a span such as 500ms, 30s, 1m30s. Raises UsageError."""
+    from recover.playbook.values import seconds
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise UsageError(f"{option} takes a span such as 500ms, 2s or 1m30s, not {text!r}", why=str(error)) from None

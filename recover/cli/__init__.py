@@ -10,17 +10,30 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from recover.cli.enums import enums
+from recover.cli.words import (
+    Because,
+    Faults,
+    Json,
+    Playbook,
+    Project,
+    Quiet,
+    Run,
+    Runtime,
+    Scenario,
+    Set,
+    State,
+    Target,
+    Yes,
+    options_of,
+)
 from recover.errors import RecoverError, SystemRefused, UsageError
-
-if TYPE_CHECKING:
-    from recover.session.options import Options
 
 app = typer.Typer(
     name="recover",
@@ -33,22 +46,7 @@ app = typer.Typer(
 )
 drill = typer.Typer(help="Break a replica of a stack on purpose, recover it, score it.", no_args_is_help=True)
 app.add_typer(drill, name="drill")
-
-Playbook = Annotated[Path, typer.Argument(help="The playbook file.")]
-Run = Annotated[str | None, typer.Argument(help="Run id, or a unique part of it; default: the latest.")]
-Scenario = Annotated[str, typer.Argument(help="INCIDENT or INCIDENT/SCENARIO; see: recover drill list.")]
-Target = Annotated[str | None, typer.Option(help="Which of the playbook's targets; default: its first.")]
-Set = Annotated[list[str] | None, typer.Option("-e", metavar="NAME=VALUE", help="Set a variable of the playbook.")]
-State = Annotated[Path | None, typer.Option(help="Where runs and replicas are kept; default: $XDG_STATE_HOME/recover.")]
-Project = Annotated[str | None, typer.Option(help="The target's project name, instead of the playbook's.")]
-Runtime = Annotated[str | None, typer.Option(help="What the replica runs on: local (default) or compose.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer ordinary questions with yes.")]
-Quiet = Annotated[bool, typer.Option("--no-input", help="Never ask; a question then ends with exit 10.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
-Because = Annotated[str, typer.Option(help="The reason, kept in the journal.")]
-Faults = Annotated[
-    list[str] | None, typer.Option("--fault", metavar="NAME=CHOICE", help="A further fault of the scenario.")
-]
+app.add_typer(enums, name="enums")
 
 
 @app.callback(invoke_without_command=True)
@@ -65,7 +63,7 @@ def lint(playbook: Playbook, e: Set = None, json: Json = False) -> int:
     """Check a playbook without touching anything."""
     from recover.session import loading
 
-    return loading.lint(playbook, _options(locals()))
+    return loading.lint(playbook, options_of(locals()))
 
 
 @app.command()
@@ -91,7 +89,7 @@ def plan(
     """Show what a run would do, with the exact SQL, and change nothing."""
     from recover.session import planning
 
-    return planning.plan(playbook, _options(locals()), detailed=detailed_exitcode)
+    return planning.plan(playbook, options_of(locals()), detailed=detailed_exitcode)
 
 
 @app.command()
@@ -108,7 +106,7 @@ def run(
     """Recover: carry the playbook out, every step checkpointed."""
     from recover.session import running
 
-    return running.run(playbook, _options(locals()))
+    return running.run(playbook, options_of(locals()))
 
 
 @app.command()
@@ -124,7 +122,7 @@ def resume(
     """Go on with a run that was stopped, killed or failed."""
     from recover.session import running
 
-    return running.resume(run, _options(locals()), accept_edits=accept_edits)
+    return running.resume(run, options_of(locals()), accept_edits=accept_edits)
 
 
 @app.command()
@@ -138,7 +136,7 @@ def mark(
     """Say of a step in doubt whether it happened (done, still verified) or is to be tried again (retry)."""
     from recover.session import running
 
-    return running.mark(run, step, verdict, because, _options(locals()))
+    return running.mark(run, step, verdict, because, options_of(locals()))
 
 
 @app.command()
@@ -146,7 +144,7 @@ def status(run: Run = None, project: Project = None, state_dir: State = None, js
     """Where a run stands."""
     from recover.session import looking
 
-    return looking.status(run, _options(locals()))
+    return looking.status(run, options_of(locals()))
 
 
 @app.command()
@@ -154,7 +152,7 @@ def runs(project: Project = None, state_dir: State = None, json: Json = False) -
     """All runs, the latest last."""
     from recover.session import looking
 
-    return looking.runs(_options(locals()))
+    return looking.runs(options_of(locals()))
 
 
 @app.command()
@@ -162,7 +160,7 @@ def show(run: Run = None, project: Project = None, state_dir: State = None, json
     """Everything a run did and saw."""
     from recover.session import looking
 
-    return looking.show(run, _options(locals()))
+    return looking.show(run, options_of(locals()))
 
 
 @drill.command("list")
@@ -170,7 +168,7 @@ def drill_list(json: Json = False) -> int:
     """The incidents there are drills for, with their faults."""
     from recover.session import drills
 
-    return drills.drill_list(_options(locals()))
+    return drills.drill_list(options_of(locals()))
 
 
 @drill.command("up")
@@ -178,7 +176,7 @@ def drill_up(scenario: Scenario, runtime: Runtime = None, project: Project = Non
     """Build the replica and start it, healthy."""
     from recover.session import drills
 
-    return drills.drill_up(scenario, _options(locals()))
+    return drills.drill_up(scenario, options_of(locals()))
 
 
 @drill.command("break")
@@ -193,7 +191,7 @@ def drill_break(
     """Make the incident: the stack runs on and fails as users saw it."""
     from recover.session import drills
 
-    return drills.drill_break(scenario, _options(locals()), down=down)
+    return drills.drill_break(scenario, options_of(locals()), down=down)
 
 
 @drill.command("run")
@@ -209,7 +207,7 @@ def drill_run(
     """Up, break, recover with the playbook, score, down."""
     from recover.session import drills
 
-    return drills.drill_run(scenario, _options(locals()), keep=keep)
+    return drills.drill_run(scenario, options_of(locals()), keep=keep)
 
 
 @drill.command("status")
@@ -219,7 +217,7 @@ def drill_status(
     """How the replica's services are, and how to reach them."""
     from recover.session import drills
 
-    return drills.drill_status(scenario, _options(locals()))
+    return drills.drill_status(scenario, options_of(locals()))
 
 
 @drill.command("down")
@@ -227,7 +225,7 @@ def drill_down(scenario: Scenario, runtime: Runtime = None, project: Project = N
     """Stop the replica and delete it. The records of runs stay."""
     from recover.session import drills
 
-    return drills.drill_down(scenario, _options(locals()))
+    return drills.drill_down(scenario, options_of(locals()))
 
 
 def main() -> int:  # noqa: PLR0911 - one return per kind of ending
@@ -267,12 +265,6 @@ def _noting_ctrl_c() -> Iterator[list[int]]:
         yield pressed
     finally:
         signal.signal(signal.SIGINT, former)
-
-
-def _options(values: dict[str, Any]) -> Options:
-    from recover.session.options import Options
-
-    return Options.parse(values)
 
 
 def _complain(error: RecoverError) -> int:

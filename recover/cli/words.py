@@ -1,0 +1,34 @@
+"""The words of the command line that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from recover.session.options import Options
+
+Playbook = Annotated[Path, typer.Argument(help="The playbook file.")]
+Run = Annotated[str | None, typer.Argument(help="Run id, or a unique part of it; default: the latest.")]
+Scenario = Annotated[str, typer.Argument(help="INCIDENT or INCIDENT/SCENARIO; see: recover drill list.")]
+Target = Annotated[str | None, typer.Option(help="Which of the playbook's targets; default: its first.")]
+Set = Annotated[list[str] | None, typer.Option("-e", metavar="NAME=VALUE", help="Set a variable of the playbook.")]
+State = Annotated[Path | None, typer.Option(help="Where runs and replicas are kept; default: $XDG_STATE_HOME/recover.")]
+Project = Annotated[str | None, typer.Option(help="The target's project name, instead of the playbook's.")]
+Runtime = Annotated[str | None, typer.Option(help="What the replica runs on: local (default) or compose.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer ordinary questions with yes.")]
+Quiet = Annotated[bool, typer.Option("--no-input", help="Never ask; a question then ends with exit 10.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+Because = Annotated[str, typer.Option(help="The reason, kept in the journal.")]
+Faults = Annotated[
+    list[str] | None, typer.Option("--fault", metavar="NAME=CHOICE", help="A further fault of the scenario.")
+]
+
+
+def options_of(values: dict[str, Any]) -> Options:
+    """A command's parameters, checked."""
+    from recover.session.options import Options
+
+    return Options.parse(values)

@@ -1,0 +1,128 @@
+"""A diagnosis of enum drift for readers: text, JSON, JUnit, annotations of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from xml.etree import ElementTree
+
+from recover.enums.drift import Drift
+from recover.enums.look import Diagnosis
+from recover.enums.surroundings import Surroundings
+
+WORDS = {
+    "clean": "as expected",
+    "order": "sorts its labels otherwise than expected (ORDER BY and < see it, an ORM does not)",
+    "extra": "has labels that nobody expects and nothing uses",
+    "missing": "lacks labels",
+    "mismatch": "spells its labels otherwise",
+    "swapped": "has labels that are to change places",
+    "both": "holds rows of two labels that mean the same",
+    "ambiguous": "cannot be told: it is ambiguous",
+    "blocked": "cannot be repaired as it is",
+}
+"""What each state means, after the name of the type."""
+
+
+def data(found: Diagnosis, around: Surroundings) -> dict[str, object]:
+    """The whole diagnosis for machines."""
+    return {
+        "v": 1,
+        "types": [_type(found, drift) for drift in found.drifts],
+        "columns": [],
+        "blocked": [{"why": r.reason, "where": r.object, "next": r.next} for r in found.refusals],
+        "around": [{"kind": each.kind, "name": each.name, "detail": each.detail} for each in around.others],
+    }
+
+
+def text(found: Diagnosis, around: Surroundings) -> list[str]:
+    """The whole diagnosis for humans: a line per type, what a repair would do, and what is in its way."""
+    lines = [line for drift in found.drifts for line in (_heading(drift), *_details(found, drift))]
+    lines += [line for refusal in found.blocked for line in _blocked(refusal.object, refusal.reason, refusal.next)]
+    if found.todo:
+        lines += [f"mind: {word}" for word in around.words()]
+    return [*lines, "", summary(found)]
+
+
+def summary(found: Diagnosis) -> str:
+    """One sentence."""
+    if found.refusals:
+        return f"{len(found.drifts)} types: {len(found.refusals)} reasons why a repair would have to guess"
+    if found.todo:
+        return f"{len(found.todo)} of {len(found.drifts)} types are not what the code expects"
+    return f"{len(found.drifts)} types are what the code expects"
+
+
+def junit(found: Diagnosis) -> str:
+    """A JUnit report: one test case per expected type, failed when it drifted."""
+    suite = ElementTree.Element("testsuite", name="enums", tests=str(len(found.drifts) + len(found.blocked)))
+    suite.set("failures", str(len(_complaints(found))))
+    complaints = dict(_complaints(found))
+    names = [*(d.type.sql for d in found.drifts), *(r.object for r in found.blocked)]
+    for name in names:
+        case = ElementTree.SubElement(suite, "testcase", classname="recover.enums", name=name)
+        if name in complaints:
+            ElementTree.SubElement(case, "failure", message=complaints[name])
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def github(found: Diagnosis) -> list[str]:
+    """Workflow commands that a pipeline shows beside a change: `::error title=…::…`."""
+    return [f"::error title=enum drift in {_escaped(name)}::{_escaped(why)}" for name, why in _complaints(found)]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
+
+
+def _complaints(found: Diagnosis) -> list[tuple[str, str]]:
+    drifted = [(d.type.sql, f"{WORDS[d.state]}: {'; '.join(_changes(d))}") for d in found.todo]
+    return [*drifted, *((r.object, r.reason) for r in found.blocked)]
+
+
+def _type(found: Diagnosis, drift: Drift) -> Mapping[str, object]:
+    return {
+        "schema": drift.type.schema,
+        "name": drift.type.name,
+        "state": drift.state,
+        "labels": list(drift.type.labels),
+        "expected": list(drift.expected),
+        "renames": {r.old: r.new for r in drift.renames},
+        "add": [add.label for add in drift.adds],
+        "extra": [extra.label for extra in drift.extras],
+        "merges": [{"label": m.loser, "into": m.into, "rows": _rows(found, drift, m.loser)} for m in drift.merges],
+        "columns": [
+            {"table": f"{h.schema}.{h.table}", "column": h.column, "kind": h.shape}
+            for h in found.holders.get(drift.type.oid, ())
+        ],
+        "follows": list(found.follows.get(drift.type.oid, ())),
+        "breaks": [],
+    }
+
+
+def _rows(found: Diagnosis, drift: Drift, label: str) -> int:
+    return found.uses[drift.type.oid].count(label) if drift.type.oid in found.uses else 0
+
+
+def _heading(drift: Drift) -> str:
+    return f"{drift.type.sql} {WORDS[drift.state]}"
+
+
+def _details(found: Diagnosis, drift: Drift) -> Iterable[str]:
+    yield from (f"    {change}" for change in _changes(drift))
+    if drift.state not in ("clean", "order", "extra"):
+        columns = ", ".join(str(h) for h in found.holders.get(drift.type.oid, ()))
+        yield f"    held by: {columns or 'no column'}"
+    for refusal in drift.refusals:
+        yield from _blocked(refusal.object, refusal.reason, refusal.next)
+
+
+def _changes(drift: Drift) -> Iterable[str]:
+    yield from (f"{r.old!r} becomes {r.new!r}" for r in drift.renames)
+    yield from (f"rows that hold {m.loser!r} are to hold {m.into!r}" for m in drift.merges)
+    yield from (f"{add.label!r} is missing" for add in drift.adds)
+    yield from (f"{e.label!r} is extra{'' if e.used_in else ', and unused'}" for e in drift.extras)
+    yield from (refusal.reason for refusal in drift.refusals)
+
+
+def _blocked(where: str, why: str, next: str) -> Sequence[str]:
+    return [f"    cannot: {where}: {why}", *([f"    next: {next}"] if next else [])]

@@ -1,0 +1,152 @@
+"""enums diff, plan, repair, undo: the enum doctor at the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from recover.enums import ledger, planfile
+from recover.enums.look import diagnose
+from recover.enums.planning import Choices, plan
+from recover.enums.repair import Repair, doing, taking_back
+from recover.enums.surroundings import surroundings
+from recover.errors import NeedsApproval, StepError, UsageError
+from recover.journal.records import write_private
+from recover.report import drift as report
+from recover.session.doctor import Asked, Patient, patient
+from recover.session.options import Options
+from recover.session.saying import say, say_json
+
+DRIFT, BLOCKED = 4, 7
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait for a lock (each of several tries) and for one statement, in seconds."""
+
+    lock_timeout: float
+    statement_timeout: float
+
+
+def parse_map(words: list[str] | None) -> Mapping[str, Mapping[str, str]]:
+    """`TYPE.old=new`, as often as given; TYPE is named as SQL does. Raises UsageError."""
+    found: dict[str, dict[str, str]] = {}
+    for word in words or ():
+        left, equals, new = word.partition("=")
+        type, dot, old = left.rpartition(".")
+        if not (equals and dot and type and old and new):
+            example = "--map userstatus.pending_approval=PENDING"
+            raise UsageError(f"--map takes TYPE.old=new, not {word!r}", next=example)
+        found.setdefault(type, {})[old] = new
+    return found
+
+
+def diff(asked: Asked, form: str) -> int:
+    """Print what differs. 0 when nothing does, 4 for drift, 7 when a repair would have to guess."""
+    with patient(asked) as it:
+        found, around = diagnose(it.database, it.expected), surroundings(it.database)
+        if form == "json":
+            say_json(it.redactor.data(report.data(found, around)))
+        elif form == "junit":
+            say(report.junit(found))
+        elif form == "github":
+            say(*report.github(found), report.summary(found))
+        else:
+            say(*(it.redactor.text(line) for line in report.text(found, around)))
+        if found.refusals:
+            return BLOCKED
+        if found.todo and form == "text":
+            say(f"next: recover enums plan{asked.flags}")
+        return DRIFT if found.todo else 0
+
+
+def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
+    """Print, and with `output` write, exactly what a repair would do. 0, also when nothing has to be done."""
+    with patient(asked) as it:
+        repair = _planned(it, choices)
+        if repair is None:
+            return _nothing(asked.options)
+        text = planfile.text(repair, it.expected, choices, it.database.identity())
+        if output is not None:
+            write_private(output, text)
+        if asked.options.json:
+            say(text.rstrip())
+        else:
+            say(*_shown(repair))
+            say(f"next: recover enums repair{asked.flags}{f' --plan {output}' if output else ''}")
+    return 0
+
+
+def repair(asked: Asked, choices: Choices, plan_file: Path | None, limits: Limits) -> int:
+    """Repair, as planned when there is a plan. 0. Raises what stands in the way, with nothing touched."""
+    planned = planfile.read(plan_file) if plan_file else None
+    if planned is not None:
+        choices = planned.choices
+    with patient(asked, expecting=planned is None) as opened:
+        it = replace(opened, expected=planned.expected) if planned else opened
+        todo = _planned(it, choices)
+        if todo is None:
+            return _nothing(asked.options)
+        if planned is not None:
+            planfile.require_same(planned, todo, it.database.identity())
+        _confirm(asked.options, _shown(todo), "repair")
+        id = ledger.new_id()
+        it.database.execute(doing(todo, id), **asdict(limits))
+        left = diagnose(it.database, it.expected)
+        if left.todo or left.refusals:
+            raise StepError("the repair was made, and the labels are not as expected", why=report.summary(left))
+        _tell_done(asked, id, todo)
+    return 0
+
+
+def undo(asked: Asked, id: str | None, limits: Limits) -> int:
+    """Take a repair back: that one, or the latest. Raises UsageError when there is none."""
+    with patient(asked, expecting=False) as it:
+        kept = ledger.find(it.database, id)
+        now = {name: tuple(labels) for name, labels in kept.labels_after.items()}
+        lines = [f"undo of {kept.id}, made at {kept.made_at}:", *(f"  {sql};" for sql in kept.undo)]
+        _confirm(asked.options, lines, "undo")
+        statements = [ledger.named(kept.id), *taking_back(now, kept.undo, kept.locked)]
+        it.database.execute(statements, **asdict(limits))
+        if asked.options.json:
+            say_json({"v": 1, "undone": kept.id})
+        else:
+            say(f"undone: {kept.id}")
+    return 0
+
+
+def _planned(it: Patient, choices: Choices) -> Repair | None:
+    return plan(it.database, diagnose(it.database, it.expected), choices)
+
+
+def _nothing(options: Options) -> int:
+    if options.json:
+        say_json({"v": 1, "nothing_to_do": True})
+    else:
+        say("nothing to do: the labels are what the code expects")
+    return 0
+
+
+def _shown(repair: Repair) -> list[str]:
+    lines = ["BEGIN;  -- with guards before, proofs after, and its inverse kept in recover.enum_repairs"]
+    changes = (*repair.changes, *repair.closing)
+    return [*lines, *(f"{c.sql};" + (f"  -- {c.note}" if c.note else "") for c in changes), "COMMIT;"]
+
+
+def _confirm(options: Options, lines: list[str], word: str) -> None:
+    if options.yes:
+        return
+    if not options.ask:
+        raise NeedsApproval(f"the {word} waits for a yes", next="look at it: recover enums plan; then add --yes")
+    say(*lines)
+    if input(f"{word}? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise NeedsApproval(f"the {word} was not confirmed; nothing was touched")
+
+
+def _tell_done(asked: Asked, id: str, repair: Repair) -> None:
+    if asked.options.json:
+        say_json({"v": 1, "repair": id, "statements": list(repair.statements)})
+        return
+    say(f"repaired: {len(repair.statements)} statements in one transaction; repair {id}")
+    say(f"undo: recover enums undo{asked.flags} --repair {id}")
