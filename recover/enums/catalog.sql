@@ -232,3 +232,34 @@ SELECT e.id, e.made_at::text AS made_at, e.labels_after, e.undo, e.locked
 FROM recover.enum_repairs e
 WHERE e.undone_at IS NULL
 ORDER BY e.made_at DESC;
+
+-- name: text_columns
+-- The named columns (schema.table.column), whether they hold text, whether a plain index leads with one, and the
+-- checks that are about one alone.
+SELECT n.nspname::text AS schema,
+       r.relname::text AS table,
+       a.attname::text AS column,
+       r.oid::bigint AS relation,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+       t.typcategory = 'S' AND t.typtype = 'b' AND r.relkind IN ('r', 'p') AS textual,
+       EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+               JOIN pg_catalog.pg_am m ON m.oid = x.relam
+               WHERE i.indrelid = r.oid AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indisvalid
+                 AND m.amname = 'btree') AS indexed,
+       pg_catalog.pg_has_role(r.relowner, 'USAGE') AS owned,
+       pg_catalog.pg_get_userbyid(r.relowner)::text AS owner,
+       pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT') AS readable,
+       pg_catalog.row_security_active(r.oid) AS hides_rows,
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default_text,
+       coalesce((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                            'name', c.conname, 'definition', pg_catalog.pg_get_constraintdef(c.oid),
+                            'validated', c.convalidated) ORDER BY c.conname)
+                 FROM pg_catalog.pg_constraint c
+                 WHERE c.conrelid = r.oid AND c.contype = 'c' AND c.conkey = ARRAY[a.attnum]), '[]') AS checks
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class r ON r.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''
+WHERE a.attnum > 0 AND NOT a.attisdropped
+  AND n.nspname || '.' || r.relname || '.' || a.attname = ANY (%(names)s::text[]);

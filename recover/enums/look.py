@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recover.enums import catalog
+from recover.enums.columns import ColumnDrift
+from recover.enums.columns import look as columns_of
 from recover.enums.drift import Drift, EnumType, Refusal, Rename, compare, find, read_types
 from recover.enums.expected import Expected
 from recover.enums.holders import Holder, Uses, bounds, counting, mentions, read_holder
@@ -27,6 +29,17 @@ class Diagnosis:
     uses: Mapping[int, Uses] = field(default_factory=dict)
     follows: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     blocked: tuple[Refusal, ...] = ()
+    columns: tuple[ColumnDrift, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Nothing to do and nothing refused."""
+        return not (self.todo or self.columns_todo or self.refusals)
+
+    @property
+    def columns_todo(self) -> tuple[ColumnDrift, ...]:
+        """The text columns that do not hold what is expected."""
+        return tuple(column for column in self.columns if not column.settled)
 
     @property
     def todo(self) -> tuple[Drift, ...]:
@@ -41,14 +54,17 @@ class Diagnosis:
     @property
     def refusals(self) -> tuple[Refusal, ...]:
         """Everything that stands in the way of a repair."""
-        return (*self.blocked, *(refusal for drift in self.drifts for refusal in drift.refusals))
+        types = (refusal for drift in self.drifts for refusal in drift.refusals)
+        return (*self.blocked, *types, *(refusal for column in self.columns for refusal in column.refusals))
 
 
 def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
     """How each expected type differs. Raises Unreachable and StepError as `rows` does."""
     types = read_types(database.rows("the enum types", catalog.named("enum_types")))
     wanted, unclear = _resolved(types, expected.types)
-    mapped, unknown = _resolved(types, expected.map)
+    mapped, unknown = _resolved(
+        types, {name: map for name, map in expected.map.items() if name not in expected.columns}
+    )
     lonely = [
         Refusal(text, "it has a map, but no expected labels")
         for type, (text, _) in mapped.items()
@@ -66,7 +82,8 @@ def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
     constants = _constants(database, [d.type.oid for d in asking if d.twins])
     uses = {} if hidden else {d.type.oid: _uses(database, d, holders.get(d.type.oid, ()), constants) for d in asking}
     settled = tuple(settle(d, uses[d.type.oid]) if d.type.oid in uses else d for d in drifts)
-    return Diagnosis(settled, holders, uses, blocked=tuple(dict.fromkeys(blocked)))
+    columns, unseen = columns_of(database, expected)
+    return Diagnosis(settled, holders, uses, blocked=tuple(dict.fromkeys((*blocked, *unseen))), columns=columns)
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from recover.enums import catalog
+from recover.enums.columns import changes as columned
+from recover.enums.columns import collisions as columns_collisions
+from recover.enums.columns import obstacles as columns_obstacles
+from recover.enums.columns import written as columns_written
 from recover.enums.drift import Drift, Refusal
 from recover.enums.look import Diagnosis, refuse
-from recover.enums.repair import Change, Repair, add_value, renaming
+from recover.enums.repair import Change, Repair, Written, add_value, renaming
 from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, writable, written
 from recover.errors import Precondition, UsageError
 from recover.postgres import catalog as postgres
@@ -47,25 +51,27 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = Choices
     Raises Precondition, with nothing touched, when anything would have to be guessed or is not allowed.
     """
     refuse(diagnosis.refusals)
-    todo = diagnosis.todo
-    if not todo:
+    todo, columns = diagnosis.todo, diagnosis.columns_todo
+    if not todo and not columns:
         return None
     _require_allowed(database, todo)
-    tables = _tables(database, diagnosis, todo)
-    refuse(_obstacles(database, diagnosis, todo, tables))
+    tables = _tables(database, diagnosis)
+    refuse(_obstacles(database, diagnosis, tables, choices))
     off, on = quiet(tables.values())
-    merges = [change for d in todo for change in _merges(d, diagnosis, tables)]
-    views = [Change(f"REFRESH MATERIALIZED VIEW {view}", note="it keeps rows") for view in _views(todo, diagnosis)]
     renames = [change for d in todo for change in renaming(d.type.sql, d.type.labels, d.renames)]
+    merges = [change for d in todo for change in _merges(d, diagnosis, tables)]
+    texts = [c for d in columns for c in columned(d, tables[d.column.relation], rewrite=choices.rewrite)]
+    views = [Change(f"REFRESH MATERIALIZED VIEW {view}", note="it keeps rows") for view in _views(todo, diagnosis)]
+    rows = [*(w for d in todo for w in _written(d, diagnosis)), *(w for d in columns for w in columns_written(d))]
     return Repair(
         strategy=choices.strategy,
         before={d.type.sql: d.type.labels for d in todo},
         after={d.type.sql: _after(d) for d in todo},
         renames=tuple((d.type.sql, r.old, r.new) for d in todo for r in d.renames),
-        changes=(*renames, *off, *merges, *on),
+        changes=(*renames, *off, *merges, *texts, *on),
         closing=(*views, *(Change(add_value(d.type.sql, add)) for d in todo for add in d.adds)),
-        locked=tuple(sorted({w.relation for d in todo for w in _written(d, diagnosis)})),
-        written=tuple(w for d in todo for w in _written(d, diagnosis)),
+        locked=tuple(sorted({w.relation for w in rows})),
+        written=tuple(rows),
         undo_last=tuple(view.sql for view in views),
     )
 
@@ -90,27 +96,37 @@ def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> None:
         )
 
 
-def _tables(database: SeeDatabase, diagnosis: Diagnosis, todo: Sequence[Drift]) -> Mapping[int, Table]:
-    relations = sorted({h.relation for d in todo for m in d.merges for h in diagnosis.users(d, m.loser)})
+def _tables(database: SeeDatabase, diagnosis: Diagnosis) -> Mapping[int, Table]:
+    relations = {h.relation for d in diagnosis.todo for m in d.merges for h in diagnosis.users(d, m.loser)}
+    relations |= {drift.column.relation for drift in diagnosis.columns_todo}
     if not relations:
         return {}
-    rows = database.rows("the tables whose rows are written", catalog.named("tables", relations=relations))
-    return {table.relation: table for table in map(read_table, rows)}
+    query = catalog.named("tables", relations=sorted(relations))
+    return {table.relation: table for table in map(read_table, database.rows("the tables to be written", query))}
 
 
 def _obstacles(
-    database: SeeDatabase, diagnosis: Diagnosis, todo: Sequence[Drift], tables: Mapping[int, Table]
+    database: SeeDatabase, diagnosis: Diagnosis, tables: Mapping[int, Table], choices: Choices
 ) -> Iterable[Refusal]:
-    for drift in todo:
+    for drift in diagnosis.todo:
         for merge in drift.merges:
             for holder in diagnosis.users(drift, merge.loser):
                 table = tables[holder.relation]
                 yield from writable(holder, table)
-                for index, question in collisions(drift.type, holder, table, merge):
-                    [found] = database.rows(f"collisions in {index}", Statement(question))
-                    if found["keys"]:
-                        reason = f"{found['keys']} keys of the unique index {index} would be there twice"
-                        yield Refusal(f"{holder} {merge.loser!r}", reason, "settle those rows by hand, then run again")
+                twice = collisions(drift.type, holder, table, merge)
+                yield from _colliding(database, f"{holder} {merge.loser!r}", twice)
+    for column in diagnosis.columns_todo:
+        table = tables[column.column.relation]
+        yield from columns_obstacles(column, table, rewrite=choices.rewrite)
+        yield from _colliding(database, str(column.column), columns_collisions(column, table))
+
+
+def _colliding(database: SeeDatabase, where: str, questions: Iterable[tuple[str, str]]) -> Iterable[Refusal]:
+    for index, question in questions:
+        [found] = database.rows(f"collisions in {index}", Statement(question))
+        if found["keys"]:
+            reason = f"{found['keys']} keys of the unique index {index} would be there twice"
+            yield Refusal(where, reason, "settle those rows by hand, then run again")
 
 
 def _merges(drift: Drift, diagnosis: Diagnosis, tables: Mapping[int, Table]) -> Iterable[Change]:
@@ -118,7 +134,7 @@ def _merges(drift: Drift, diagnosis: Diagnosis, tables: Mapping[int, Table]) -> 
     return merging(drift, holders, uses, tables) if uses else ()
 
 
-def _written(drift: Drift, diagnosis: Diagnosis) -> Iterable:  # type: ignore[type-arg]
+def _written(drift: Drift, diagnosis: Diagnosis) -> Iterable[Written]:
     uses = diagnosis.uses.get(drift.type.oid)
     return written(drift, uses) if uses else ()
 

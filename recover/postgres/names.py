@@ -42,20 +42,28 @@ class TypeName:
         return ".".join(parts)
 
 
+def read_names(text: str) -> tuple[str, ...] | None:
+    """The parts of a dotted name such as `app.users."Role"`, each folded as SQL does. None when it is none."""
+    parts, at = [], 0
+    while part := _PART.match(text, at):
+        parts.append(_folded(part))
+        if part.end() == len(text):
+            return tuple(parts)
+        if text[part.end()] != ".":
+            return None
+        at = part.end() + 1
+    return None
+
+
 def read_type_name(text: str) -> TypeName | None:
     """Read `userrole`, `app.userrole` or `"App"."UserRole"` as SQL does: unquoted folds to lower case.
 
     None when it is not such a name.
     """
-    first = _PART.match(text)
-    if first is None:
+    parts = read_names(text)
+    if parts is None or len(parts) > 2:  # noqa: PLR2004 - a schema and a name
         return None
-    if first.end() == len(text):
-        return TypeName(None, _folded(first))
-    second = _PART.fullmatch(text, first.end() + 1)
-    if text[first.end()] != "." or second is None:
-        return None
-    return TypeName(_folded(first), _folded(second))
+    return TypeName(parts[0] if len(parts) > 1 else None, parts[-1])
 
 
 def _folded(part: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree
 
+from recover.enums.columns import ColumnDrift
 from recover.enums.drift import Drift
 from recover.enums.look import Diagnosis
 from recover.enums.surroundings import Surroundings
@@ -28,7 +29,7 @@ def data(found: Diagnosis, around: Surroundings) -> dict[str, object]:
     return {
         "v": 1,
         "types": [_type(found, drift) for drift in found.drifts],
-        "columns": [],
+        "columns": [_column(drift) for drift in found.columns],
         "blocked": [{"why": r.reason, "where": r.object, "next": r.next} for r in found.refusals],
         "around": [{"kind": each.kind, "name": each.name, "detail": each.detail} for each in around.others],
     }
@@ -38,7 +39,8 @@ def text(found: Diagnosis, around: Surroundings) -> list[str]:
     """The whole diagnosis for humans: a line per type, what a repair would do, and what is in its way."""
     lines = [line for drift in found.drifts for line in (_heading(drift), *_details(found, drift))]
     lines += [line for refusal in found.blocked for line in _blocked(refusal.object, refusal.reason, refusal.next)]
-    if found.todo:
+    lines += [line for drift in found.columns for line in _column_lines(drift)]
+    if not found.clean:
         lines += [f"mind: {word}" for word in around.words()]
     return [*lines, "", summary(found)]
 
@@ -47,17 +49,19 @@ def summary(found: Diagnosis) -> str:
     """One sentence."""
     if found.refusals:
         return f"{len(found.drifts)} types: {len(found.refusals)} reasons why a repair would have to guess"
-    if found.todo:
-        return f"{len(found.todo)} of {len(found.drifts)} types are not what the code expects"
-    return f"{len(found.drifts)} types are what the code expects"
+    drifted = len(found.todo) + len(found.columns_todo)
+    names = f"{len(found.drifts)} types" + (f" and {len(found.columns)} text columns" if found.columns else "")
+    return f"{drifted} of {names} are not what the code expects" if drifted else f"{names} are what the code expects"
 
 
 def junit(found: Diagnosis) -> str:
     """A JUnit report: one test case per expected type, failed when it drifted."""
-    suite = ElementTree.Element("testsuite", name="enums", tests=str(len(found.drifts) + len(found.blocked)))
+    suite = ElementTree.Element("testsuite", name="enums")
     suite.set("failures", str(len(_complaints(found))))
     complaints = dict(_complaints(found))
-    names = [*(d.type.sql for d in found.drifts), *(r.object for r in found.blocked)]
+    names = [*(d.type.sql for d in found.drifts), *(str(d.column) for d in found.columns)]
+    names += [r.object for r in found.blocked]
+    suite.set("tests", str(len(names)))
     for name in names:
         case = ElementTree.SubElement(suite, "testcase", classname="recover.enums", name=name)
         if name in complaints:
@@ -76,6 +80,7 @@ def _escaped(text: str) -> str:
 
 def _complaints(found: Diagnosis) -> list[tuple[str, str]]:
     drifted = [(d.type.sql, f"{WORDS[d.state]}: {'; '.join(_changes(d))}") for d in found.todo]
+    drifted += [(str(d.column), "; ".join(_column_changes(d))) for d in found.columns_todo]
     return [*drifted, *((r.object, r.reason) for r in found.blocked)]
 
 
@@ -97,6 +102,31 @@ def _type(found: Diagnosis, drift: Drift) -> Mapping[str, object]:
         "follows": list(found.follows.get(drift.type.oid, ())),
         "breaks": [],
     }
+
+
+def _column(drift: ColumnDrift) -> Mapping[str, object]:
+    return {
+        "table": f"{drift.column.schema}.{drift.column.table}",
+        "column": drift.column.column,
+        "state": "clean" if drift.settled else "blocked" if drift.refusals else "mismatch",
+        "values": list(drift.held),
+        "expected": list(drift.expected),
+        "changes": dict(drift.changes),
+    }
+
+
+def _column_lines(drift: ColumnDrift) -> Iterable[str]:
+    yield f"{drift.column} {'as expected' if drift.settled else 'holds other values than expected'}"
+    yield from (f"    {change}" for change in _column_changes(drift))
+    for refusal in drift.refusals:
+        yield from _blocked(refusal.object, refusal.reason, refusal.next)
+
+
+def _column_changes(drift: ColumnDrift) -> Iterable[str]:
+    yield from (f"{old!r} becomes {new!r}" for old, new in drift.changes.items())
+    if drift.default:
+        yield f"its default becomes {drift.default!r}"
+    yield from (refusal.reason for refusal in drift.refusals)
 
 
 def _rows(found: Diagnosis, drift: Drift, label: str) -> int:

@@ -56,9 +56,9 @@ def diff(asked: Asked, form: str) -> int:
             say(*(it.redactor.text(line) for line in report.text(found, around)))
         if found.refusals:
             return BLOCKED
-        if found.todo and form == "text":
+        if not found.clean and form == "text":
             say(f"next: recover enums plan{asked.flags}")
-        return DRIFT if found.todo else 0
+        return 0 if found.clean else DRIFT
 
 
 def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
@@ -94,7 +94,7 @@ def repair(asked: Asked, choices: Choices, plan_file: Path | None, limits: Limit
         id = ledger.new_id()
         it.database.execute(doing(todo, id), **asdict(limits))
         left = diagnose(it.database, it.expected)
-        if left.todo or left.refusals:
+        if not left.clean:
             raise StepError("the repair was made, and the labels are not as expected", why=report.summary(left))
         _tell_done(asked, id, todo)
     return 0
