@@ -10,7 +10,7 @@ import typer
 from recover.cli.words import Json, Project, Quiet, Set, State, Target, Yes, options_of
 
 if TYPE_CHECKING:
-    from recover.enums.planning import Choices
+    from recover.enums.choices import Choices
     from recover.session.doctor import Asked
     from recover.session.enums import Limits
 
@@ -147,7 +147,7 @@ def _asked(values: dict[str, Any]) -> Asked:
 
 
 def _choices(values: dict[str, Any]) -> Choices:
-    from recover.enums.planning import choices_of
+    from recover.enums.choices import choices_of
 
     return choices_of(values["strategy"], rewrite=values["rewrite_dependants"], ignore=values["ignore"] or ())
 

@@ -158,7 +158,7 @@ def changes(drift: ColumnDrift, table: Table, *, rewrite: bool) -> Iterable[Chan
         told = f"{alter} ALTER COLUMN {name} SET DEFAULT"
         yield Change(f"{told} {quote_literal(drift.default)}", f"{told} {column.default}", "its default")
     for check, definition, validated in bound:
-        new = exchanged(definition, drift.changes).removesuffix(" NOT VALID")
+        new = exchanged(definition, lambda literal: drift.changes.get(literal.value)).removesuffix(" NOT VALID")
         add = f"{alter} ADD CONSTRAINT {quote_ident(check)} {new} NOT VALID"
         yield Change(add, f"{alter} DROP CONSTRAINT {quote_ident(check)}")
         if validated:

@@ -122,6 +122,12 @@ class Drift:
         return there != [label for label in self.expected if label in there]
 
     @property
+    def spellings(self) -> Mapping[str, str]:
+        """Old spelling to new, for whatever holds a label as text."""
+        renamed = {r.old: r.new for r in self.renames if not r.new.startswith(RETIRED)}
+        return renamed | {merge.loser: merge.into for merge in self.merges if merge.loser != merge.into}
+
+    @property
     def state(self) -> State:
         """The word for it; of several the one that needs the most care."""
         words: tuple[tuple[object, State], ...] = (

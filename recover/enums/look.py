@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recover.enums import catalog
 from recover.enums.columns import ColumnDrift
 from recover.enums.columns import look as columns_of
+from recover.enums.dependants import Break, Change, breaks, follows
 from recover.enums.drift import Drift, EnumType, Refusal, Rename, compare, find, read_types
 from recover.enums.expected import Expected
 from recover.enums.holders import Holder, Uses, bounds, counting, mentions, read_holder
@@ -30,6 +31,7 @@ class Diagnosis:
     follows: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     blocked: tuple[Refusal, ...] = ()
     columns: tuple[ColumnDrift, ...] = ()
+    breaks: tuple[Break, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -84,6 +86,14 @@ def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
     settled = tuple(settle(d, uses[d.type.oid]) if d.type.oid in uses else d for d in drifts)
     columns, unseen = columns_of(database, expected)
     return Diagnosis(settled, holders, uses, blocked=tuple(dict.fromkeys((*blocked, *unseen))), columns=columns)
+
+
+def examine(database: SeeDatabase, found: Diagnosis) -> Diagnosis:
+    """The same with what follows the repair of its types, and what would break. Raises as `rows` does."""
+    todo = [drift for drift in found.todo if drift.renames or drift.merges]
+    spellings = [Change(drift.type, drift.spellings) for drift in todo]
+    bound = follows(database, [drift.type.oid for drift in todo])
+    return replace(found, follows=bound, breaks=breaks(database, spellings))
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from recover import __version__
+from recover.enums.choices import Choices
 from recover.enums.expected import Expected, Member
-from recover.enums.planning import Choices
 from recover.enums.repair import Repair
 from recover.errors import Drifted, UsageError
 

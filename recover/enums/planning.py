@@ -3,59 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
 
 from recover.enums import catalog
+from recover.enums.breaking import mended
+from recover.enums.choices import PLAIN, Choices
 from recover.enums.columns import changes as columned
 from recover.enums.columns import collisions as columns_collisions
 from recover.enums.columns import obstacles as columns_obstacles
 from recover.enums.columns import written as columns_written
 from recover.enums.drift import Drift, Refusal
-from recover.enums.look import Diagnosis, refuse
+from recover.enums.look import Diagnosis, examine, refuse
 from recover.enums.repair import Change, Repair, Written, add_value, renaming
 from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, writable, written
-from recover.errors import Precondition, UsageError
+from recover.errors import Precondition
 from recover.postgres import catalog as postgres
 from recover.world import SeeDatabase, Statement
 
 ADDS_IN_TRANSACTION = 120000
 """The first server_version_num whose ADD VALUE may run in a transaction block (release notes of 12)."""
 
-Strategy = Literal["rename"]
 
-
-@dataclass(frozen=True)
-class Choices:
-    """What a human decided about a repair.
-
-    `rewrite` has text-bound dependants rewritten where that is exact; those in `ignore` are left to break.
-    """
-
-    strategy: Strategy = "rename"
-    rewrite: bool = False
-    ignore: tuple[str, ...] = ()
-
-
-def choices_of(strategy: str, *, rewrite: bool, ignore: Sequence[str]) -> Choices:
-    """The choices in words. Raises UsageError for a strategy there is none of."""
-    known = get_args(Strategy)
-    if strategy not in known:
-        raise UsageError(f"there is no strategy {strategy!r}", why=f"known: {', '.join(known)}")
-    return Choices(strategy, rewrite, tuple(ignore))  # type: ignore[arg-type]  # it is one of them
-
-
-def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = Choices()) -> Repair | None:
+def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) -> Repair | None:
     """The repair of everything that was found, or None when nothing has to be done.
 
     Raises Precondition, with nothing touched, when anything would have to be guessed or is not allowed.
     """
     refuse(diagnosis.refusals)
+    diagnosis = examine(database, diagnosis)
     todo, columns = diagnosis.todo, diagnosis.columns_todo
     if not todo and not columns:
         return None
     _require_allowed(database, todo)
     tables = _tables(database, diagnosis)
+    mends = mended(database, diagnosis.breaks, choices)
     refuse(_obstacles(database, diagnosis, tables, choices))
     off, on = quiet(tables.values())
     renames = [change for d in todo for change in renaming(d.type.sql, d.type.labels, d.renames)]
@@ -69,10 +49,10 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = Choices
         after={d.type.sql: _after(d) for d in todo},
         renames=tuple((d.type.sql, r.old, r.new) for d in todo for r in d.renames),
         changes=(*renames, *off, *merges, *texts, *on),
-        closing=(*views, *(Change(add_value(d.type.sql, add)) for d in todo for add in d.adds)),
+        closing=(*mends.changes, *views, *(Change(add_value(d.type.sql, add)) for d in todo for add in d.adds)),
         locked=tuple(sorted({w.relation for w in rows})),
         written=tuple(rows),
-        undo_last=tuple(view.sql for view in views),
+        undo_last=(*mends.undo, *(view.sql for view in views)),
     )
 
 

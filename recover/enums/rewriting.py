@@ -21,6 +21,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)')
 _EDGE = re.compile(r"/\*|\*/")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -48,14 +49,28 @@ def literals(text: str) -> Iterator[Literal]:
             yield Literal(found.start(), found.end(), found["body"], dollar=True)
 
 
-def exchanged(text: str, new: Mapping[str, str], wanted: Callable[[Literal], bool] = lambda _: True) -> str:
-    """The text with every wanted literal that says an old value saying its new one; all at once, never twice."""
+def exchanged(text: str, new: Callable[[Literal], str | None]) -> str:
+    """The text with every literal for which there is a new value saying that; all at once, never twice."""
     parts, at = [], 0
     for literal in literals(text):
-        if literal.value in new and not literal.dollar and wanted(literal):
-            parts += [text[at : literal.start], quote_literal(new[literal.value]).lstrip()]
+        value = None if literal.dollar else new(literal)
+        if value is not None:
+            parts += [text[at : literal.start], quote_literal(value).lstrip()]
             at = literal.end
     return "".join([*parts, text[at:]])
+
+
+def in_array(text: str, new: Mapping[str, str]) -> str:
+    """An array's text, such as {admin,user}, with its elements exchanged."""
+
+    def element(found: re.Match[str]) -> str:
+        quoted = found[1] is not None
+        value = re.sub(r"\\(.)", r"\1", found[1]) if quoted else found[2]
+        if value not in new:
+            return found[0]
+        return '"' + new[value].replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    return _ELEMENT.sub(element, text)
 
 
 def _comment_end(text: str, at: int) -> int:

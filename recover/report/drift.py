@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree
 
 from recover.enums.columns import ColumnDrift
+from recover.enums.dependants import DYNAMIC, Break
 from recover.enums.drift import Drift
 from recover.enums.look import Diagnosis
 from recover.enums.surroundings import Surroundings
@@ -41,7 +42,7 @@ def text(found: Diagnosis, around: Surroundings) -> list[str]:
     lines += [line for refusal in found.blocked for line in _blocked(refusal.object, refusal.reason, refusal.next)]
     lines += [line for drift in found.columns for line in _column_lines(drift)]
     if not found.clean:
-        lines += [f"mind: {word}" for word in around.words()]
+        lines += [f"mind: {word}" for word in (*around.words(), *([DYNAMIC] if found.todo else []))]
     return [*lines, "", summary(found)]
 
 
@@ -100,8 +101,14 @@ def _type(found: Diagnosis, drift: Drift) -> Mapping[str, object]:
             for h in found.holders.get(drift.type.oid, ())
         ],
         "follows": list(found.follows.get(drift.type.oid, ())),
-        "breaks": [],
+        "breaks": [_break(each) for each in found.breaks if each.type == drift.type.sql],
     }
+
+
+def _break(each: Break) -> Mapping[str, object]:
+    mend = {"before": each.mend.before, "after": each.mend.after} if each.mend else None
+    parts = {name: getattr(each, name) for name in ("object", "kind", "how", "certainty", "why", "next")}
+    return {**parts, "mend": mend}
 
 
 def _column(drift: ColumnDrift) -> Mapping[str, object]:
@@ -142,6 +149,9 @@ def _details(found: Diagnosis, drift: Drift) -> Iterable[str]:
     if drift.state not in ("clean", "order", "extra"):
         columns = ", ".join(str(h) for h in found.holders.get(drift.type.oid, ()))
         yield f"    held by: {columns or 'no column'}"
+    yield from (
+        f"    breaks {b.how}ly, {b.certainty}: {b.object}: {b.why}" for b in found.breaks if b.type == drift.type.sql
+    )
     for refusal in drift.refusals:
         yield from _blocked(refusal.object, refusal.reason, refusal.next)
 

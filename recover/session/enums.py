@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from recover.enums import ledger, planfile
-from recover.enums.look import diagnose
-from recover.enums.planning import Choices, plan
+from recover.enums.choices import Choices
+from recover.enums.look import diagnose, examine
+from recover.enums.planning import plan
 from recover.enums.repair import Repair, doing, taking_back
 from recover.enums.surroundings import surroundings
 from recover.errors import NeedsApproval, StepError, UsageError
@@ -45,7 +46,8 @@ def parse_map(words: list[str] | None) -> Mapping[str, Mapping[str, str]]:
 def diff(asked: Asked, form: str) -> int:
     """Print what differs. 0 when nothing does, 4 for drift, 7 when a repair would have to guess."""
     with patient(asked) as it:
-        found, around = diagnose(it.database, it.expected), surroundings(it.database)
+        found = examine(it.database, diagnose(it.database, it.expected))
+        around = surroundings(it.database)
         if form == "json":
             say_json(it.redactor.data(report.data(found, around)))
         elif form == "junit":

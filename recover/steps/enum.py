@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from recover.checks.enum import EnumLabels
+from recover.enums.choices import Choices
 from recover.enums.expected import Expected
 from recover.enums.ledger import new_id
 from recover.enums.look import diagnose
-from recover.enums.planning import Choices, plan
+from recover.enums.planning import plan
 from recover.enums.repair import Repair, doing, undoing
 from recover.world import Action, Check, Forecast, Resource, Seconds, View, World
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from enum_worlds import Sql, catalog, rows
 
+from recover.enums.choices import Choices
 from recover.enums.expected import Expected, Member
 from recover.enums.ledger import new_id
 from recover.enums.look import diagnose
-from recover.enums.planning import Choices, plan
+from recover.enums.planning import plan
 from recover.enums.repair import doing, undoing
 from recover.errors import Precondition
 from recover.postgres.session import Server, Session

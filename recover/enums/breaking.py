@@ -1,0 +1,62 @@
+"""What a repair does about objects that would break: rewrite them, leave them, or refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from recover.enums.choices import Choices
+from recover.enums.dependants import Break
+from recover.enums.drift import Refusal
+from recover.enums.look import refuse
+from recover.enums.mending import validating
+from recover.enums.repair import Change
+from recover.errors import StepError
+from recover.postgres.names import quote_literal
+from recover.world import SeeDatabase, Statement
+
+
+@dataclass(frozen=True)
+class Mended:
+    """The changes that rewrite dependants, and what takes them back once the labels are the old ones again."""
+
+    changes: tuple[Change, ...] = ()
+    undo: tuple[str, ...] = ()
+
+
+def mended(database: SeeDatabase, breaks: Sequence[Break], choices: Choices) -> Mended:
+    """What is rewritten. Raises Precondition for what would surely break and is neither rewritten nor to be ignored."""
+    refuse(_refusals(breaks, choices))
+    wanted = [b.mend for b in breaks if b.mend and choices.rewrite and b.object not in choices.ignore]
+    mends = list(dict.fromkeys(wanted))  # an object that holds labels of several types is rewritten once
+    changes = [Change(sql, note=mend.note) for mend in mends for sql in mend.statements]
+    undo = [sql for mend in reversed(mends) for sql in mend.undo]
+    valid = [name for name in _sql_functions(breaks, choices) if _is_valid(database, name)]
+    proof = [Change(validating(valid), note="these functions still work")] if valid else []
+    return Mended((*changes, *proof), tuple(undo))
+
+
+def _refusals(breaks: Sequence[Break], choices: Choices) -> Iterable[Refusal]:
+    for each in breaks:
+        rewritten = each.mend is not None and choices.rewrite
+        if each.certainty == "possible" or rewritten or each.object in choices.ignore:
+            continue
+        then = "fails" if each.how == "loud" else "silently matches nothing"
+        next = "add --rewrite-dependants" if each.mend else each.next
+        leave = f"; or leave it to break: --ignore {quote_literal(each.object).lstrip()}"
+        yield Refusal(each.object, f"after the repair it {then}: {each.why}", f"{next}{leave}".removeprefix("; "))
+
+
+def _sql_functions(breaks: Sequence[Break], choices: Choices) -> list[str]:
+    named = [b for b in breaks if b.language == "sql" and b.object not in choices.ignore]
+    return list(dict.fromkeys(b.object.partition(" ")[2] for b in named))
+
+
+def _is_valid(database: SeeDatabase, name: str) -> bool:
+    # What does not work before cannot be held against the repair.
+    query = f"SELECT pg_catalog.fmgr_sql_validator({quote_literal(name).lstrip()}::pg_catalog.regprocedure)"
+    try:
+        database.rows(f"whether {name} works", Statement(query))
+    except StepError:
+        return False
+    return True

@@ -1,0 +1,250 @@
+-- What is bound to an enum type: by oid (it follows a rename) or by text (it breaks). Each block also runs by hand
+-- in psql once its %(placeholders)s are filled in. Sources: PostgreSQL documentation, "System Catalogs", pg_depend.
+
+-- name: definitions
+-- Every object that depends on a column of these types and whose definition, as the server spells it, holds one of
+-- the labels. `names` are the columns of the type that it uses, `others` its other columns of the same names.
+WITH RECURSIVE carrier (enum, type) AS (
+    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
+    UNION
+    SELECT c.enum, u.oid
+    FROM carrier c
+    CROSS JOIN LATERAL (
+        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
+        UNION ALL
+        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
+    ) AS u
+),
+field (enum, relation, number, name) AS (
+    SELECT c.enum, a.attrelid, a.attnum, a.attname
+    FROM carrier c JOIN pg_catalog.pg_attribute a ON a.atttypid = c.type AND a.attnum > 0 AND NOT a.attisdropped
+),
+held (enum, class, object, names) AS (
+    SELECT f.enum, d.classid, d.objid, pg_catalog.array_agg(DISTINCT f.name::text)
+    FROM field f
+    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = f.relation
+        AND d.refobjsubid = f.number
+    GROUP BY 1, 2, 3
+),
+defined AS (
+    SELECT h.enum, h.class, h.object, h.names, e.*
+    FROM held h
+    CROSS JOIN LATERAL (
+        SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END AS kind, n.nspname AS schema,
+               c.relname AS name, c.oid AS relation, c.relowner AS role, pg_catalog.pg_get_viewdef(c.oid) AS definition,
+               c.reloptions AS options, '' AS more, true AS plain
+        FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE h.class = 'pg_catalog.pg_rewrite'::regclass AND r.oid = h.object AND c.relkind IN ('v', 'm')
+            AND r.rulename = '_RETURN'
+        UNION ALL
+        SELECT 'rule', n.nspname, r.rulename, c.oid, c.relowner, pg_catalog.pg_get_ruledef(r.oid), NULL, '',
+               r.ev_enabled = 'O'
+        FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE h.class = 'pg_catalog.pg_rewrite'::regclass AND r.oid = h.object AND r.rulename <> '_RETURN'
+        UNION ALL
+        SELECT 'policy', n.nspname, p.polname, c.oid, c.relowner,
+               coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), ''), NULL,
+               coalesce(pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid), ''), true
+        FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE h.class = 'pg_catalog.pg_policy'::regclass AND p.oid = h.object
+        UNION ALL
+        SELECT 'check', n.nspname, k.conname, c.oid, c.relowner, pg_catalog.pg_get_constraintdef(k.oid), NULL,
+               coalesce(pg_catalog.obj_description(k.oid, 'pg_constraint'), ''), true
+        FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE h.class = 'pg_catalog.pg_constraint'::regclass AND k.oid = h.object AND k.contype = 'c'
+            AND k.coninhcount = 0  -- an heir's follows its parent's
+        UNION ALL
+        SELECT 'exclusion', n.nspname, k.conname, c.oid, c.relowner, pg_catalog.pg_get_constraintdef(k.oid), NULL, '', false
+        FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE h.class = 'pg_catalog.pg_constraint'::regclass AND k.oid = h.object AND k.contype = 'x'
+        UNION ALL
+        SELECT 'trigger', n.nspname, t.tgname, c.oid, c.relowner, pg_catalog.pg_get_triggerdef(t.oid), NULL,
+               t.tgenabled::text,
+               pg_catalog.obj_description(t.oid, 'pg_trigger') IS NULL AND t.tgconstraint = 0 AND c.relkind = 'r'
+        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE h.class = 'pg_catalog.pg_trigger'::regclass AND t.oid = h.object AND NOT t.tgisinternal
+        UNION ALL
+        SELECT 'index', n.nspname, x.relname, i.indrelid, x.relowner, pg_catalog.pg_get_indexdef(i.indexrelid), NULL, '',
+               false
+        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace
+        WHERE h.class = 'pg_catalog.pg_class'::regclass AND i.indexrelid = h.object
+        UNION ALL
+        SELECT 'generated column', n.nspname, a.attname, c.oid, c.relowner, pg_catalog.pg_get_expr(d.adbin, d.adrelid), NULL,
+               '', false
+        FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> ''
+        WHERE (h.class = 'pg_catalog.pg_attrdef'::regclass AND d.oid = h.object)
+           OR (h.class = 'pg_catalog.pg_class'::regclass AND d.adrelid = h.object
+               AND EXISTS (SELECT FROM pg_catalog.pg_depend g WHERE g.classid = 'pg_catalog.pg_class'::regclass
+                           AND g.objid = d.adrelid AND g.objsubid = d.adnum AND g.refobjid = h.object
+                           AND g.refobjsubid > 0))
+    ) AS e
+    UNION ALL
+    SELECT f.enum, 'pg_catalog.pg_attrdef'::regclass, d.oid, ARRAY[f.name::text], 'default', n.nspname, f.name, c.oid, c.relowner,
+           pg_catalog.pg_get_expr(d.adbin, d.adrelid), NULL, '', true
+    FROM field f JOIN pg_catalog.pg_class c ON c.oid = f.relation AND c.relkind IN ('r', 'p', 'f', 'v')
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = f.relation AND a.attnum = f.number AND a.attgenerated = ''
+    JOIN pg_catalog.pg_attrdef d ON d.adrelid = f.relation AND d.adnum = f.number
+    UNION ALL
+    SELECT c.enum, 'pg_catalog.pg_constraint'::regclass, k.oid, ARRAY['value'], 'domain check', n.nspname, k.conname, t.oid, t.typowner,
+           pg_catalog.pg_get_constraintdef(k.oid), NULL, coalesce(pg_catalog.obj_description(k.oid, 'pg_constraint'), ''),
+           true
+    FROM carrier c JOIN pg_catalog.pg_constraint k ON k.contypid = c.type AND k.contype = 'c'
+    JOIN pg_catalog.pg_type t ON t.oid = c.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+)
+SELECT DISTINCT d.enum::bigint AS oid, d.kind, d.schema::text, d.name::text, d.definition, d.options, d.more, d.plain, d.names,
+       CASE WHEN d.kind = 'domain check' THEN d.relation::regtype::text ELSE d.relation::regclass::text END AS relation,
+       pg_catalog.pg_has_role(d.role, 'USAGE') AS owned,
+       pg_catalog.pg_get_userbyid(d.role)::text AS owner,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_depend g
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = g.refobjid AND a.attnum = g.refobjsubid
+             WHERE g.classid = d.class AND g.objid = d.object AND g.refclassid = 'pg_catalog.pg_class'::regclass
+               AND a.attname::text = ANY (d.names)
+               AND NOT EXISTS (SELECT FROM carrier c WHERE c.enum = d.enum AND c.type = a.atttypid)) AS others
+FROM defined d
+WHERE EXISTS (SELECT FROM pg_catalog.unnest(%(labels)s::text[]) AS l (label)
+              WHERE pg_catalog.strpos(d.definition, l.label) > 0 OR pg_catalog.strpos(d.more, l.label) > 0)
+   OR d.kind = 'materialized view'
+ORDER BY 1, 2, 3, 4;
+
+-- name: bodies
+-- Functions and procedures whose body, as text, holds one of the labels. Bodies of BEGIN ATOMIC have no such text.
+SELECT p.oid::bigint AS oid,
+       CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END AS kind,
+       p.oid::regprocedure::text AS name,
+       l.lanname::text AS language,
+       p.prosrc AS body,
+       pg_catalog.pg_get_functiondef(p.oid) AS definition,
+       pg_catalog.pg_has_role(p.proowner, 'USAGE') AS owned,
+       pg_catalog.pg_get_userbyid(p.proowner)::text AS owner,
+       p.prorettype::bigint AS returns,
+       coalesce(p.proargnames, '{}') AS arguments,
+       coalesce(p.proallargtypes, p.proargtypes::oid[])::bigint[] AS types,
+       ARRAY(SELECT DISTINCT t.tgrelid::bigint FROM pg_catalog.pg_trigger t WHERE t.tgfoid = p.oid) AS fires_on
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.prokind IN ('f', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'recover')
+  AND l.lanname NOT IN ('internal', 'c')
+  AND EXISTS (SELECT FROM pg_catalog.unnest(%(labels)s::text[]) AS q (label) WHERE pg_catalog.strpos(p.prosrc, q.label) > 0)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid
+                  AND d.deptype = 'e')
+ORDER BY 3;
+
+-- name: fields
+-- Every column of a user's table or view that is called like a column of these types, and of which type it is.
+WITH RECURSIVE carrier (enum, type) AS (
+    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
+    UNION
+    SELECT c.enum, u.oid
+    FROM carrier c
+    CROSS JOIN LATERAL (
+        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
+        UNION ALL
+        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
+    ) AS u
+)
+SELECT r.oid::bigint AS relation, r.relname::text AS table, a.attname::text AS name, a.attnum::int AS number,
+       (SELECT c.enum::bigint FROM carrier c WHERE c.type = a.atttypid LIMIT 1) AS enum
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'v', 'm', 'f')
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+WHERE a.attnum > 0 AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'recover')
+  AND a.attname IN (SELECT f.attname FROM carrier c JOIN pg_catalog.pg_attribute f ON f.atttypid = c.type)
+ORDER BY r.oid, a.attnum;
+
+-- name: wrapped
+-- Indexes, stored generated columns and partition keys over a function of a user's that takes such a type and gives
+-- another: what the function gave is kept, and a rename does not change it. Also aggregates that start from a label.
+WITH RECURSIVE carrier (enum, type) AS (
+    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
+    UNION
+    SELECT c.enum, u.oid
+    FROM carrier c
+    CROSS JOIN LATERAL (
+        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
+        UNION ALL
+        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
+    ) AS u
+),
+wrapper AS (
+    SELECT DISTINCT c.enum, p.oid
+    FROM carrier c JOIN pg_catalog.pg_proc p ON c.type = ANY (p.proargtypes::oid[])
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname <> 'pg_catalog'
+    WHERE NOT EXISTS (SELECT FROM carrier k WHERE k.enum = c.enum AND k.type = p.prorettype)
+)
+SELECT w.enum::bigint AS oid, e.*
+FROM wrapper w
+JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid = w.oid
+CROSS JOIN LATERAL (
+    SELECT 'index' AS kind, i.indexrelid::regclass::text AS name, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+           pg_catalog.pg_has_role(x.relowner, 'USAGE') AS owned, pg_catalog.pg_get_userbyid(x.relowner)::text AS owner,
+           i.indrelid::regclass::text AS relation
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid
+    UNION ALL
+    SELECT 'generated column', c.oid::regclass::text || '.' || pg_catalog.quote_ident(a.attname),
+           pg_catalog.pg_get_expr(g.adbin, g.adrelid), pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+           pg_catalog.pg_get_userbyid(c.relowner)::text, c.oid::regclass::text
+    FROM pg_catalog.pg_attrdef g JOIN pg_catalog.pg_class c ON c.oid = g.adrelid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = g.adrelid AND a.attnum = g.adnum AND a.attgenerated = 's'
+    WHERE (d.classid = 'pg_catalog.pg_attrdef'::regclass AND g.oid = d.objid)
+       OR (d.classid = 'pg_catalog.pg_class'::regclass AND g.adrelid = d.objid AND g.adnum = d.objsubid)
+    UNION ALL
+    SELECT 'partition', c.oid::regclass::text, pg_catalog.pg_get_partkeydef(c.oid),
+           pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)::text, c.oid::regclass::text
+    FROM pg_catalog.pg_class c
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'p' AND d.objsubid = 0
+) AS e
+UNION
+SELECT c.enum::bigint, 'aggregate', g.aggfnoid::pg_catalog.regprocedure::text, g.agginitval,
+       pg_catalog.pg_has_role(p.proowner, 'USAGE'), pg_catalog.pg_get_userbyid(p.proowner)::text, ''
+FROM carrier c
+JOIN pg_catalog.pg_aggregate g ON g.aggtranstype = c.type AND g.agginitval = ANY (%(labels)s::text[])
+JOIN pg_catalog.pg_proc p ON p.oid = g.aggfnoid
+ORDER BY 1, 2, 3;
+
+-- name: follows
+-- Everything that is bound to these types by oid, in words.
+WITH RECURSIVE carrier (enum, type) AS (
+    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
+    UNION
+    SELECT c.enum, u.oid
+    FROM carrier c
+    CROSS JOIN LATERAL (
+        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
+        UNION ALL
+        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
+        UNION ALL
+        SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngsubtype = c.type
+        UNION ALL
+        SELECT s.reltype FROM pg_catalog.pg_attribute f JOIN pg_catalog.pg_class s ON s.oid = f.attrelid
+        WHERE f.atttypid = c.type AND s.relkind = 'c' AND NOT f.attisdropped
+    ) AS u
+),
+field AS (
+    SELECT c.enum, a.attrelid, a.attnum
+    FROM carrier c JOIN pg_catalog.pg_attribute a ON a.atttypid = c.type AND a.attnum > 0 AND NOT a.attisdropped
+),
+bound (enum, class, object, part) AS (
+    SELECT c.enum, d.classid, d.objid, d.objsubid FROM carrier c
+    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = c.type
+    UNION
+    SELECT f.enum, d.classid, d.objid, d.objsubid FROM field f
+    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = f.attrelid
+        AND d.refobjsubid = f.attnum
+)
+SELECT b.enum::bigint AS oid, pg_catalog.pg_describe_object(b.class, b.object, b.part) AS object
+FROM bound b
+WHERE NOT (b.class = 'pg_catalog.pg_type'::regclass
+           AND EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = b.object AND t.typcategory = 'A'))
+ORDER BY 1, 2;

@@ -1,0 +1,267 @@
+"""What holds an old label as text: found, told apart from what follows, rewritten exactly, and taken back."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from enum_worlds import Sql, catalog, rows
+
+from recover.enums.choices import Choices
+from recover.enums.dependants import Break
+from recover.enums.expected import Expected
+from recover.enums.ledger import new_id
+from recover.enums.look import Diagnosis, diagnose, examine
+from recover.enums.planning import plan
+from recover.enums.repair import doing, undoing
+from recover.errors import Precondition
+from recover.postgres.session import Server, Session
+from recover.world import Statement
+
+pytestmark = pytest.mark.postgres
+LIMITS = {"lock_timeout": 2, "statement_timeout": 20}
+BASE = """
+create type role as enum ('admin', 'user', 'guest');
+create table users (id int primary key, role role not null, note text default 'admin');
+insert into users values (1, 'admin'), (2, 'user'), (3, 'user');
+"""
+EXPECTED = Expected(types={"role": ("ADMIN", "USER", "guest")})
+TWO = Expected(types={**EXPECTED.types, "mood": ("OK", "SAD", "ADMIN")})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A dependant: how it is made, what is found of it, and a question whose answer has to stay the same."""
+
+    made: str
+    object: str
+    how: str
+    certainty: str
+    question: str = "select 1"
+    mended: bool = True
+    kind: str = ""
+
+
+CASES = {
+    "view": Case(
+        "create view admins with (security_barrier=true) as select id from users where role::text = 'admin';"
+        "comment on view admins is 'kept'; grant select on admins to public; create view above as select * from admins",
+        "view admins", "silent", "sure", "select count(*) from above",
+    ),
+    "view with a list, a case and both sides": Case(
+            "create view v as select id, case role::text when 'admin' then 1 when 'user' then 2 end as n from users"
+            " where role::text in ('admin', 'user') and 'user' <> role::text or role::varchar = 'admin'",
+            "view v", "silent", "sure", "select id, n from v order by id",
+    ),
+    "policy": Case(
+        "alter table users enable row level security; grant select on users to public;"
+        "create policy p on users for select using (role::text = 'user')",
+        "policy p on users", "silent", "sure",
+        "select count(*) from users where role::text in ('user', 'USER')",
+    ),
+    "policy with a check": Case(
+        "alter table users enable row level security;"
+        "create policy q on users for insert with check (role::text <> 'admin')",
+        "policy q on users", "silent", "sure",
+    ),
+    "check": Case(
+        "alter table users add constraint known check (role::text in ('admin', 'user'));"
+        "comment on constraint known on users is 'kept'",
+        "check known on users", "loud", "sure",
+        "with u as (update users set note = 'x' returning 1) select count(*) from u",
+    ),
+    "check that is not validated, in an heir too": Case(
+        "create table heirs (n int) inherits (users);"
+        "alter table users add constraint known check (role::text <> 'guest' or role::text = 'user') not valid",
+        "check known on users", "loud", "sure",
+        "with u as (update users set note = 'x' returning 1) select count(*) from u",
+    ),
+    "check of a domain": Case(
+        "create domain known as role check (value::text in ('admin', 'user'));"
+        "alter table users add k known default 'user'",
+        "domain check known_check on known", "loud", "sure",
+        "with u as (update users set k = k where id = 1 returning 1) select count(*) from u",
+    ),
+    "rule": Case(
+        "create table log (n int); create rule r as on insert to users where new.role::text = 'admin' do also"
+        " insert into log values (1)",
+        "rule r on users", "silent", "sure",
+        "with u as (insert into log select count(*) from users where role::text in ('admin', 'ADMIN') returning n)"
+        " select * from u",
+    ),
+    "trigger when": Case(
+        "create table log (n int); create function t() returns trigger language plpgsql as"
+        " 'begin insert into log values (1); return new; end';"
+        "create trigger w before update on users for each row when (new.role::text = 'admin') execute function t();"
+        "alter table users enable always trigger w",
+        "trigger w on users", "silent", "sure",
+        "with u as (update users set note = 'y' returning 1) select count(*) from u",
+    ),
+    "default": Case(
+        "alter table users alter role set default ('admin'::text)::role",
+        "default role on users", "loud", "sure",
+        "with u as (insert into users (id) values (9) returning lower(role::text)) select * from u",
+    ),
+    "sql function": Case(
+        "create function f(who role) returns bigint language sql stable as"
+        " $$ select count(*) from users where role = 'admin' -- 'admin'\n$$;"
+        "create function g() returns role language sql as $$ select 'user'::role $$",
+        "function f(role)", "loud", "sure", "select f(null), lower(g()::text)",
+    ),
+    "plpgsql function, everywhere": Case(
+        """create function h(wanted role default 'user') returns int language plpgsql as $body$
+        declare best role := 'admin'; n int; other text := 'something else';
+        begin
+            /* 'admin' in a comment */
+            if wanted = 'user' then best := 'user'; end if;
+            select count(*) into n from users u where u.role in ('admin', 'user') and u.role <> cast('guest' as role);
+            insert into users (id, role) values (100, 'user'), (101, 'admin');
+            update users set role = 'user' where id = 101 and users.role is distinct from 'user';
+            return n;
+        end $body$""",
+        "function h(role)", "loud", "sure", "select h()",
+    ),
+    "trigger function": Case(
+        "create function t() returns trigger language plpgsql as $$ begin"
+        " if new.role = 'guest' then new.role := 'user'; end if; return new; end $$;"
+        "create trigger t before insert or update on users for each row execute function t()",
+        "function t()", "loud", "sure",
+        "with u as (insert into users values (9, 'guest') returning lower(role::text)) select * from u",
+    ),
+    "constants and texts of two types in one view, one function, one check": Case(
+        "create type mood as enum ('ok', 'sad'); alter table users add mood mood default 'ok', add roles role[];"
+        "create view v as select id, array['admin', 'user']::role[] as pair, '{user,guest}'::role[] as some from users"
+        " where role = 'admin' and (role::text = 'admin' or mood::text = 'ok' or mood = 'sad');"
+        "create function f(r role[] default '{admin,user}') returns bigint language sql stable as"
+        " $$ select count(*) from users where role = 'admin' and mood = 'ok' and r[1] = 'admin'::role $$;"
+        "alter table users add constraint c check (role::text <> 'guest' or mood::text <> 'sad')",
+        "view v", "silent", "sure", "select count(*), f() from v where lower(pair::text) = '{admin,user}'",
+    ),
+    "a label that another type has too": Case(
+        "create type mood as enum ('ok', 'admin'); create table moods (mood mood);"
+        "create function f() returns bigint language sql stable as $$ select count(*) from users where role = 'admin' $$",
+        "function f()", "loud", "sure", "select f()",
+    ),
+    "silent function": Case(
+        "create function f() returns bigint language sql stable as"
+        " $$ select count(*) from users where role::text = 'admin' $$",
+        "function f()", "silent", "sure", "select f()",
+    ),
+    "index over a wrapper": Case(
+        "create function spelled(r role) returns text language sql immutable as $$ select r::text $$;"
+        "create index i on users (spelled(role))",
+        "index i", "silent", "sure",
+        "select count(*) from users where lower(spelled(role)) = 'admin'",
+    ),
+    "materialized view that keeps text": Case(
+        "create materialized view m as select id, role::text as role from users",
+        "materialized view m", "silent", "likely", "select count(*) from m where lower(role) = 'admin'",
+    ),
+    "materialized view that looks for text": Case(
+        "create materialized view m as select id from users where role::text = 'admin'",
+        "materialized view m", "silent", "sure", mended=False,
+    ),
+    "generated column over a wrapper": Case(
+        "create function spelled(r role) returns text language sql immutable as $$ select r::text $$;"
+        "alter table users add g text generated always as (spelled(role)) stored",
+        "generated column users.g", "silent", "sure", mended=False,
+    ),
+    "partitions by a wrapper": Case(
+        "create function spelled(r role) returns text language sql immutable as $$ select r::text $$;"
+        "create table parts (r role) partition by list (spelled(r))",
+        "partition parts", "silent", "sure", mended=False,
+    ),
+    "aggregate": Case(
+        "create function larger(a role, b role) returns role language sql immutable as 'select greatest(a, b)';"
+        "create aggregate top(role) (sfunc = larger, stype = role, initcond = 'admin')",
+        "aggregate top(role)", "loud", "sure", mended=False,
+    ),
+    "a function that says more than the enum": Case(
+        "create function f() returns text language sql as $$ select 'admin' from users where role = 'admin' $$",
+        "function f()", "loud", "sure", mended=False,
+    ),
+    "a view that may mean something else": Case(
+        "create view v as select id, role from users where note = 'admin'",
+        "view v", "silent", "possible", mended=False,
+    ),
+    "dynamic SQL": Case(
+        "create function f() returns void language plpgsql as"
+        " $$ begin execute 'update users set role = ''admin'''; end $$",
+        "function f()", "loud", "possible", mended=False,
+    ),
+    "another type": Case(
+        "create type other as enum ('admin'); create function f() returns other language plpgsql as"
+        " $$ begin return 'admin'; end $$",
+        "function f()", "loud", "possible", mended=False,
+    ),
+}  # fmt: skip
+
+
+def found(session: Session) -> Diagnosis:
+    is_two = session.rows("moods", Statement("select to_regtype('mood') is not null as there"))[0]["there"]
+    return examine(session, diagnose(session, TWO if is_two else EXPECTED))
+
+
+def broken(session: Session, object: str) -> list[Break]:
+    return [each for each in found(session).breaks if each.object == object]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_it_is_found_and_told_how_it_breaks(database: Server, sql: Sql, case: Case) -> None:
+    sql(BASE + case.made)
+    with closing(Session(database)) as session:
+        each, *_ = broken(session, case.object)
+        assert (each.how, each.certainty, each.mend is not None) == (case.how, case.certainty, case.mended)
+        if case.certainty == "possible":
+            assert plan(session, found(session)) is not None
+            return
+        with pytest.raises(Precondition) as refused:
+            plan(session, found(session))
+        assert f"{case.object}: after the repair it " in refused.value.why
+        ignored = tuple(each.object for each in found(session).breaks)
+        assert plan(session, found(session), Choices(ignore=ignored)) is not None
+        if not case.mended:
+            with pytest.raises(Precondition):
+                plan(session, found(session), Choices(rewrite=True))
+
+
+MENDED = {name: case for name, case in CASES.items() if case.mended}
+
+
+@pytest.mark.parametrize("case", MENDED.values(), ids=MENDED.keys())
+def test_it_is_rewritten_and_taken_back(database: Server, sql: Sql, admin_sql: Sql, case: Case) -> None:
+    sql(BASE + case.made)
+    before = catalog(admin_sql), rows(admin_sql)
+    answer = rolled_back(database, case.question)
+    with closing(Session(database)) as session:
+        repair = plan(session, found(session), Choices(rewrite=True))
+        assert repair is not None
+        session.execute(doing(repair, new_id()), **LIMITS)
+        assert rolled_back(database, case.question) == answer
+        assert not found(session).breaks
+        assert plan(session, found(session)) is None
+        repaired = catalog(admin_sql)
+        session.execute(undoing(repair), **LIMITS)
+        assert without_files((catalog(admin_sql), rows(admin_sql))) == without_files(before)
+        assert rolled_back(database, case.question) == answer
+        session.execute(doing(repair, new_id()), **LIMITS)
+        assert without_files((catalog(admin_sql), {})) == without_files((repaired, {}))
+
+
+def without_files(state: tuple[dict[str, str], Any]) -> tuple[dict[str, str], Any]:
+    """A REINDEX makes new files, and dropping and making a constraint or trigger gives it another oid."""
+    return {name: text for name, text in state[0].items() if not name.startswith("file ")}, state[1]
+
+
+def rolled_back(database: Server, question: str) -> list[Any]:
+    """The answer in a new session, with nothing kept."""
+    import psycopg
+
+    where = {"host": database.host, "port": database.port, "dbname": database.dbname, "user": database.user}
+    assert database.password is not None
+    with psycopg.connect(**where, password=database.password.reveal()) as connection:  # type: ignore[arg-type]
+        answer = connection.execute(question).fetchall()  # type: ignore[call-overload]
+        connection.rollback()
+        return list(answer)
