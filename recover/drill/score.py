@@ -20,7 +20,7 @@ from recover.world import Row, SeeDatabase, Statement
 TABLES = """
 select n.nspname as schema, c.relname as name
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema') order by 1, 2
+where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema', 'recover') order by 1, 2
 """
 ENUM_COLUMNS = """
 select n.nspname as schema, c.relname as name, a.attname as column, t.oid as type

@@ -263,3 +263,15 @@ JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''
 WHERE a.attnum > 0 AND NOT a.attisdropped
   AND n.nspname || '.' || r.relname || '.' || a.attname = ANY (%(names)s::text[]);
+
+-- name: bridges
+-- The triggers that map old labels on write; the comment of each one's function says what it maps.
+SELECT t.tgrelid::regclass::text AS table, t.tgname::text AS trigger, p.oid::regproc::text AS function,
+       pg_catalog.pg_get_triggerdef(t.oid) AS trigger_sql, pg_catalog.pg_get_functiondef(p.oid) AS function_sql,
+       pg_catalog.obj_description(p.oid, 'pg_proc') AS comment
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'recover'
+JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND NOT c.relispartition
+WHERE pg_catalog.left(t.tgname, 16) = '_recover_bridge_' AND NOT t.tgisinternal
+ORDER BY 1, 2;

@@ -8,12 +8,15 @@ from typing import Literal, get_args
 
 from recover.errors import UsageError
 
-Strategy = Literal["rename"]
+Strategy = Literal["rename", "expand", "contract"]
 
 
 @dataclass(frozen=True)
 class Choices:
-    """`rewrite` has text-bound dependants rewritten where that is exact; those in `ignore` are left to break."""
+    """`expand` bridges for writers of old labels, `contract` takes that bridge away.
+
+    `rewrite` has text-bound dependants rewritten where that is exact; those in `ignore` are left to break.
+    """
 
     strategy: Strategy = "rename"
     rewrite: bool = False

@@ -259,7 +259,8 @@ def _by_case(
     found: dict[str, str] = {}
     unclear = []
     for label in unread:
-        rivals = [other for other in unread if _same(other, label)]
+        # A retired label means what it meant; it is no rival of one that is alive.
+        rivals = [other for other in unread if _same(other, label) and not other.startswith(RETIRED)] or [label]
         wanted = [w for w in missing if _same(w, label)]
         there = [w for w in expected if w not in missing and _same(w, label)]
         if len(rivals) == 1 and len(wanted) + len(there) == 1:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from recover.enums import catalog
 from recover.enums.breaking import mended
+from recover.enums.bridge import bridges, contracting, expanding, readded, retiring
 from recover.enums.choices import PLAIN, Choices
 from recover.enums.columns import changes as columned
 from recover.enums.columns import collisions as columns_collisions
 from recover.enums.columns import obstacles as columns_obstacles
 from recover.enums.columns import written as columns_written
-from recover.enums.drift import Drift, Refusal
+from recover.enums.drift import Drift, Refusal, Rename
 from recover.enums.look import Diagnosis, examine, refuse
 from recover.enums.repair import Change, Repair, Written, add_value, renaming
 from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, writable, written
@@ -29,6 +30,8 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     Raises Precondition, with nothing touched, when anything would have to be guessed or is not allowed.
     """
     refuse(diagnosis.refusals)
+    if choices.strategy == "contract":
+        return _contract(database, diagnosis)
     diagnosis = examine(database, diagnosis)
     todo, columns = diagnosis.todo, diagnosis.columns_todo
     if not todo and not columns:
@@ -42,18 +45,47 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     merges = [change for d in todo for change in _merges(d, diagnosis, tables)]
     texts = [c for d in columns for c in columned(d, tables[d.column.relation], rewrite=choices.rewrite)]
     views = [Change(f"REFRESH MATERIALIZED VIEW {view}", note="it keeps rows") for view in _views(todo, diagnosis)]
+    adds = [Change(add_value(d.type.sql, add)) for d in todo for add in d.adds]
+    expand = choices.strategy == "expand"
+    built = [c for d in todo for c in expanding(d, diagnosis.holders.get(d.type.oid, ()))] if expand else []
     rows = [*(w for d in todo for w in _written(d, diagnosis)), *(w for d in columns for w in columns_written(d))]
     return Repair(
         strategy=choices.strategy,
         before={d.type.sql: d.type.labels for d in todo},
-        after={d.type.sql: _after(d) for d in todo},
+        after={d.type.sql: (*_after(d), *(readded(d) if expand else ())) for d in todo},
         renames=tuple((d.type.sql, r.old, r.new) for d in todo for r in d.renames),
         changes=(*renames, *off, *merges, *texts, *on),
-        closing=(*mends.changes, *views, *(Change(add_value(d.type.sql, add)) for d in todo for add in d.adds)),
+        closing=(*mends.changes, *views, *adds, *built),
         locked=tuple(sorted({w.relation for w in rows})),
         written=tuple(rows),
         undo_last=(*mends.undo, *(view.sql for view in views)),
     )
+
+
+def _contract(database: SeeDatabase, diagnosis: Diagnosis) -> Repair | None:
+    """The bridges taken away, and the labels that they were for retired."""
+    types = {drift.type.sql: drift.type for drift in diagnosis.drifts}
+    standing = bridges(database, types)
+    if not standing:
+        return None
+    drifted = "it has drifted, and a bridge is taken away when the labels are right"
+    refuse(Refusal(d.type.sql, drifted, "recover enums repair") for d in diagnosis.todo)
+    _require_allowed(database, diagnosis.drifts)
+    renames = {name: retiring(type, [b for b in standing if b.type == name]) for name, type in types.items()}
+    changed = {name: type for name, type in types.items() if any(b.type == name for b in standing)}
+    after = {name: tuple(_spelled(renames[name], label) for label in type.labels) for name, type in changed.items()}
+    return Repair(
+        strategy="contract",
+        before={name: type.labels for name, type in changed.items()},
+        after=after,
+        renames=tuple((name, r.old, r.new) for name in changed for r in renames[name]),
+        changes=tuple(c for name, type in changed.items() for c in renaming(name, type.labels, renames[name])),
+        closing=tuple(change for bridge in standing for change in contracting(bridge)),
+    )
+
+
+def _spelled(renames: Iterable[Rename], label: str) -> str:
+    return next((rename.new for rename in renames if rename.old == label), label)
 
 
 def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> None:

@@ -35,7 +35,8 @@ def _merged(drift: Drift, twin: Twins, uses: Uses) -> Drift:
     used = [label for label in twin.labels if uses.places(label) or _bound(drift.type, label, uses)]
     if not used or used == [twin.into]:
         there = [twin.into] if twin.into in twin.labels else []
-        return drift if there else _renamed(drift, twin, twin.labels[0], (), uses)
+        alive = sorted(twin.labels, key=lambda label: label.startswith(RETIRED))
+        return drift if there else _renamed(drift, twin, alive[0], (), uses)
     refusals = [*_refusals(drift.type, twin, used, uses)]
     if refusals:
         return replace(drift, refusals=(*drift.refusals, *refusals))
@@ -69,7 +70,7 @@ def _renamed(drift: Drift, twin: Twins, survivor: str, losers: Sequence[str], us
     going = [*losers, *([twin.into] if survivor != twin.into and twin.into in twin.labels else [])]
     retired: dict[str, str] = {}
     for label in dict.fromkeys(going):
-        retired[label] = _retired(label, {*drift.type.labels, *(r.new for r in drift.renames), *retired.values()})
+        retired[label] = free_name(label, {*drift.type.labels, *(r.new for r in drift.renames), *retired.values()})
     renames = [Rename(label, name) for label, name in retired.items() if label != name]
     renames += [Rename(survivor, twin.into)] if survivor != twin.into else []
     merges = tuple(
@@ -78,7 +79,7 @@ def _renamed(drift: Drift, twin: Twins, survivor: str, losers: Sequence[str], us
     return replace(drift, renames=(*drift.renames, *renames), merges=(*drift.merges, *merges))
 
 
-def _retired(label: str, taken: Collection[str]) -> str:
+def free_name(label: str, taken: Collection[str]) -> str:
     """A name for a label that is no longer used: within 63 bytes, cut between characters, and free."""
     if label.startswith(RETIRED):
         return label

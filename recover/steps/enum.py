@@ -96,13 +96,16 @@ class RepairEnum:
     """Types are named as in SQL (`userrole`, `app.userrole`, `"UserRole"`); `map` says, per type, which old label
     became which new one. Without it a label is renamed only if exactly one differs by nothing but its case.
 
-    Time-outs in seconds. Extra labels that nothing uses are left alone.
+    Time-outs in seconds. Extra labels that nothing uses are left alone. `expand` lets raw SQL go on writing the old
+    labels: a trigger maps them. What holds old labels as text is refused, unless it may be rewritten or ignored.
     """
 
     database: str
     expected: Mapping[str, tuple[str, ...]]
     map: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    strategy: Literal["rename"] = "rename"
+    strategy: Literal["rename", "expand"] = "rename"
+    rewrite_dependants: bool = False
+    ignore: tuple[str, ...] = ()
     lock_timeout: Seconds = Seconds(2)
     statement_timeout: Seconds = Seconds(30)
     repeatable: ClassVar[bool] = True
@@ -114,7 +117,7 @@ class RepairEnum:
         """
         database = view.database(self.database)
         diagnosis = diagnose(database, Expected(types=self.expected, map=self.map))
-        repair = plan(database, diagnosis, Choices(self.strategy))
+        repair = plan(database, diagnosis, Choices(self.strategy, self.rewrite_dependants, self.ignore))
         if repair is None:
             return ()
         because = "the deployed code expects other labels"

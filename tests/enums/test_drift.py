@@ -60,6 +60,7 @@ def test_labels_that_mean_the_same_are_twins_and_unused_ones_no_drift() -> None:
     assert drift.settled
     assert drift_of("x y", "A", x="A", y="A").twins == (Twins("A", ("x", "y")),)
     assert drift_of("~retired:admin ADMIN", "ADMIN").twins == (Twins("ADMIN", ("~retired:admin", "ADMIN")),)
+    assert drift_of("admin ~retired:admin", "ADMIN").twins == (Twins("ADMIN", ("admin", "~retired:admin")),)
 
 
 PENDING = {"PENDING": "pending_approval", "ACTIVE": "active"}
