@@ -40,9 +40,10 @@ class PlaybookError(RecoverError):
 
 
 class StepError(RecoverError):
-    """A step could not be carried out. The run can be resumed."""
+    """A step could not be carried out. The run can be resumed. `sqlstate` is the database's code, if it said one."""
 
     exit_code = 1
+    sqlstate = ""
 
 
 class JournalError(StepError):

@@ -157,6 +157,17 @@ class Services(SeeServices, Protocol):
         """Stop it and wait until it is gone. Volumes and data stay. Stopping twice is fine."""
 
 
+class Runtime(Services, Protocol):
+    """What the services of one target run on."""
+
+    def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:
+        """Run a Python script with the code, environment and volumes of the service; nothing of it is changed.
+
+        In the running instance, or beside one that does not run. `timeout` in seconds. Raises Precondition when
+        there is none, StepError when there is no Python or it does not end.
+        """
+
+
 # --- databases --------------------------------------------------------------------------------
 
 

@@ -138,6 +138,75 @@ def enums_undo(
     return session.undo(_asked(locals()), repair, _limits(lock_timeout, statement_timeout))
 
 
+@enums.command("rehearse")
+def enums_rehearse(
+    dsn: Dsn = None,
+    playbook: Book = None,
+    database: Database = None,
+    expected: Expected = None,
+    models: Models = None,
+    source: Source = None,
+    map: Map = None,
+    strategy: Strategy = "rename",
+    rewrite_dependants: Rewrite = False,
+    ignore: Ignore = None,
+    lock_timeout: LockTimeout = "2s",
+    statement_timeout: Timeout = "10m",
+    target: Target = None,
+    e: Set = None,
+    project: Project = None,
+    state_dir: State = None,
+    json: Json = False,
+) -> int:
+    """Repair a copy of the database, prove it, take it back, drop the copy. The database itself is only read."""
+    from recover.session import rehearsing
+
+    return rehearsing.rehearse(_asked(locals()), _choices(locals()), _limits(lock_timeout, statement_timeout))
+
+
+@enums.command("verify")
+def enums_verify(
+    dsn: Dsn = None,
+    playbook: Book = None,
+    database: Database = None,
+    expected: Expected = None,
+    models: Models = None,
+    source: Source = None,
+    map: Map = None,
+    no_write: Annotated[bool, typer.Option("--no-write", help="Do not even write a row that is rolled back.")] = False,
+    target: Target = None,
+    e: Set = None,
+    project: Project = None,
+    state_dir: State = None,
+    json: Json = False,
+) -> int:
+    """Prove in a new session that the labels work: members written and rolled back, mappers, functions, indexes."""
+    from recover.session import rehearsing
+
+    return rehearsing.verify(_asked(locals()), write=not no_write)
+
+
+@enums.command("expected")
+def enums_expected(
+    models: Models = None,
+    source: Source = None,
+    service: Annotated[str | None, typer.Option(help="Import --models in this service of the playbook.")] = None,
+    playbook: Annotated[Path | None, typer.Option(help="The playbook that has the service.")] = None,
+    python: Annotated[str, typer.Option(help="The Python that imports --models.")] = "",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the file here.")] = None,
+    target: Target = None,
+    e: Set = None,
+    project: Project = None,
+    state_dir: State = None,
+    json: Json = False,
+) -> int:
+    """What the deployed code expects, as a file for the other commands."""
+    from recover.session import expecting
+
+    words = expecting.Where(models, source, service, playbook, python)
+    return expecting.expected(words, options_of(locals()), output)
+
+
 def _asked(values: dict[str, Any]) -> Asked:
     from recover.session.doctor import Asked
     from recover.session.enums import parse_map

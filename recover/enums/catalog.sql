@@ -275,3 +275,14 @@ JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'recove
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND NOT c.relispartition
 WHERE pg_catalog.left(t.tgname, 16) = '_recover_bridge_' AND NOT t.tgisinternal
 ORDER BY 1, 2;
+
+-- name: sql_functions
+-- Every function in SQL with a text body: its validator tells whether it still works.
+SELECT p.oid::regprocedure::text AS name
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang AND l.lanname = 'sql'
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'recover') AND p.prosrc <> ''
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid
+                  AND d.deptype = 'e')
+ORDER BY 1;

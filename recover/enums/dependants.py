@@ -83,6 +83,11 @@ def breaks(database: SeeDatabase, changes: Sequence[Change]) -> tuple[Break, ...
     return tuple(dict.fromkeys(found))
 
 
+def wrappers(database: SeeDatabase, oids: Sequence[int]) -> list[Row]:
+    """What keeps what a function made of labels of these types. Raises as `rows` does."""
+    return database.rows("what keeps what a function made", _named("wrapped", oids=list(oids), labels=[]))
+
+
 def _named(name: str, **args: object) -> Any:
     return catalog.named(name, _SQL, **args)
 

@@ -188,26 +188,27 @@ JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_proc'::regclass AND
 CROSS JOIN LATERAL (
     SELECT 'index' AS kind, i.indexrelid::regclass::text AS name, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
            pg_catalog.pg_has_role(x.relowner, 'USAGE') AS owned, pg_catalog.pg_get_userbyid(x.relowner)::text AS owner,
-           i.indrelid::regclass::text AS relation
+           i.indrelid::regclass::text AS relation, pg_catalog.pg_get_indexdef(i.indexrelid, 1, true) AS key
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid
     UNION ALL
     SELECT 'generated column', c.oid::regclass::text || '.' || pg_catalog.quote_ident(a.attname),
            pg_catalog.pg_get_expr(g.adbin, g.adrelid), pg_catalog.pg_has_role(c.relowner, 'USAGE'),
-           pg_catalog.pg_get_userbyid(c.relowner)::text, c.oid::regclass::text
+           pg_catalog.pg_get_userbyid(c.relowner)::text, c.oid::regclass::text, ''
     FROM pg_catalog.pg_attrdef g JOIN pg_catalog.pg_class c ON c.oid = g.adrelid
     JOIN pg_catalog.pg_attribute a ON a.attrelid = g.adrelid AND a.attnum = g.adnum AND a.attgenerated = 's'
     WHERE (d.classid = 'pg_catalog.pg_attrdef'::regclass AND g.oid = d.objid)
        OR (d.classid = 'pg_catalog.pg_class'::regclass AND g.adrelid = d.objid AND g.adnum = d.objsubid)
     UNION ALL
     SELECT 'partition', c.oid::regclass::text, pg_catalog.pg_get_partkeydef(c.oid),
-           pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)::text, c.oid::regclass::text
+           pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)::text, c.oid::regclass::text,
+           ''
     FROM pg_catalog.pg_class c
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'p' AND d.objsubid = 0
 ) AS e
 UNION
 SELECT c.enum::bigint, 'aggregate', g.aggfnoid::pg_catalog.regprocedure::text, g.agginitval,
-       pg_catalog.pg_has_role(p.proowner, 'USAGE'), pg_catalog.pg_get_userbyid(p.proowner)::text, ''
+       pg_catalog.pg_has_role(p.proowner, 'USAGE'), pg_catalog.pg_get_userbyid(p.proowner)::text, '', ''
 FROM carrier c
 JOIN pg_catalog.pg_aggregate g ON g.aggtranstype = c.type AND g.agginitval = ANY (%(labels)s::text[])
 JOIN pg_catalog.pg_proc p ON p.oid = g.aggfnoid

@@ -40,6 +40,17 @@ def dump(
     return {"path": str(path), "bytes": size, "sha256": digest, "seconds": round(time.monotonic() - began, 3)}
 
 
+def restore(path: Path, conninfo: str, password: Secret | None, pg_dump: Path | None, timeout: float) -> None:
+    """Restore a dump in custom format, in one transaction, by the pg_restore beside that pg_dump.
+
+    As `dump` for the rest.
+    """
+    tool = pg_dump or program("pg_dump")
+    assert tool is not None  # it made the dump  # noqa: S101
+    command = [str(tool.with_name("pg_restore")), "--no-password", "--single-transaction", "--exit-on-error"]
+    _run([*command, f"--dbname={conninfo}", str(path)], password, timeout)
+
+
 def _fitting(tool: Path | None, server_major: int) -> Path:
     """The pg_dump, when it is not older than the server: pg_dump refuses a newer one ("Notes" of its page)."""
     if tool is None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from recover.errors import Drifted, Locked, Precondition, RecoverError, StepError, Unreachable, UsageError
 from recover.postgres import catalog
 from recover.postgres.connection import GRACE, Server, application_name, connect, connected, deadline, ms
-from recover.postgres.dump import dump
+from recover.postgres.dump import dump, restore
 from recover.postgres.names import quote_literal
 from recover.postgres.statements import READING, bind, excerpt, first_word, one_line, position
 from recover.secrets import Secret
@@ -227,6 +227,28 @@ class Session:
             connection.execute("ROLLBACK")
         return answers
 
+    def command(self, text: str, *, timeout: float) -> None:
+        """Run one statement that no transaction may hold (CREATE DATABASE), on a new connection. Raises StepError.
+
+        `timeout` in seconds.
+        """
+        server, statement = self.server, Statement(text)
+        with (
+            _translated("the command was not carried out", server, statement),
+            connected(server, self.application, self._connect_timeout) as connection,
+        ):
+            _set_time_out(connection, timeout)
+            with deadline(connection, timeout):
+                connection.execute(text)  # type: ignore[call-overload]  # psycopg wants literals; ours is quoted
+
+    def restore(self, path: Path) -> None:
+        """pg_restore of a dump into this (empty) database. Raises StepError with the program's words."""
+        from psycopg.conninfo import make_conninfo
+
+        server = self.server
+        conninfo = make_conninfo(**server.parameters(self.application, self._connect_timeout))  # without a password
+        restore(path, conninfo, server.password, self._pg_dump, self._dump_timeout)
+
     def dump(self, path: Path) -> Mapping[str, object]:
         """pg_dump in custom format to `path`, verified, as `world.Database` promises."""
         from psycopg.conninfo import make_conninfo
@@ -331,7 +353,9 @@ def _ours(error: psycopg.Error, what: str, server: Server, statement: Statement 
     where = _place(error, statement) if statement is not None else ""
     if error.sqlstate in GUARDS:
         return GUARDS[error.sqlstate](what, where=str(server), why=error.diag.message_primary or said)
-    return StepError(what, where=f"{server} {where}".rstrip(), why=_words(error))
+    ours = StepError(what, where=f"{server} {where}".rstrip(), why=_words(error))
+    ours.sqlstate = error.sqlstate
+    return ours
 
 
 def _place(error: psycopg.Error, statement: Statement) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recover.errors import PlaybookError
-from recover.world import Services
+from recover.world import Runtime
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Site:
     looking: bool = False
 
 
-Builder = Callable[[Site], Services]
+Builder = Callable[[Site], Runtime]
 
 
-def _local(site: Site) -> Services:
+def _local(site: Site) -> Runtime:
     from recover.runtimes.local import LocalRuntime
 
     if len(site.files) != 1:
@@ -36,7 +36,7 @@ def _local(site: Site) -> Services:
     return LocalRuntime(site.files[0], site.replica)
 
 
-def _compose(site: Site) -> Services:
+def _compose(site: Site) -> Runtime:
     from recover.runtimes.compose import ComposeRuntime
     from recover.runtimes.compose_file import ComposeFile
 

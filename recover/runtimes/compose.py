@@ -12,14 +12,15 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from recover.errors import PlaybookError, Unreachable
+from recover.errors import PlaybookError, Precondition, Unreachable
 from recover.runtimes import refusals, verdict
 from recover.runtimes.compose_file import ComposeFile
 from recover.runtimes.compose_project import ComposeProject
 from recover.runtimes.engine_api import SERVICE, Engine, Facts
+from recover.runtimes.inside import run_python
 from recover.runtimes.service_facts import Declared, Made
 from recover.runtimes.settings import compared
-from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
+from recover.world import AS_DECLARED, Address, Completed, Given, ServiceState, Status
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
@@ -138,6 +139,14 @@ class ComposeRuntime:
                 self.engine.unpause(facts["Id"], name)
             if facts["State"]["Status"] not in ("created", "exited", "dead"):
                 self.engine.stop(facts["Id"], name, _grace(facts))
+
+    def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:
+        """Run a Python script in its container, or beside it when it does not run. As `world.Runtime` promises."""
+        self._declared(service)
+        found = self._containers(service)
+        if not found:
+            raise Precondition(f"there is no container of {service}", next="recover enums expected --source DIR")
+        return run_python(self.engine, found[0], script, args, timeout)
 
     def _begin(self, facts: Facts) -> None:
         status, name = facts["State"]["Status"], _name(facts)

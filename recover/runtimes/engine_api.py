@@ -23,6 +23,8 @@ OLDEST_API = (1, 41)
 TIMEOUT = 20.0  # seconds one answer of the engine may take
 PROBE = 30.0  # seconds a program run in a container may take
 OUTPUT = 4000  # bytes kept of what a probe says
+BESIDE = "dev.recover.beside"
+"""The label of a container that runs one script beside another, and of whose it is."""
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 ONEOFF = "com.docker.compose.oneoff"
@@ -121,8 +123,10 @@ class Engine:
         with self._acting(f"cannot remove {name}", container) as client:
             client.remove_container(container)
 
-    def ask_inside(self, container: str, argv: Sequence[str], within: float = PROBE) -> tuple[int, str]:
-        """Run a program in the container: its exit code and what it said.
+    def ask_inside(
+        self, container: str, argv: Sequence[str], within: float = PROBE, keep: int = OUTPUT
+    ) -> tuple[int, str]:
+        """Run a program in the container: its exit code and the last `keep` bytes of what it said.
 
         Raises Gone when it does not run, TimeoutError when it has not ended `within` seconds: the engine
         cannot end it, and the SDK would wait for it without an end.
@@ -131,20 +135,52 @@ class Engine:
 
         def run() -> None:
             try:
-                answer.set_result(self._run_inside(container, argv))
+                answer.set_result(self._run_inside(container, argv, keep))
             except BaseException as error:  # raised again by result()
                 answer.set_exception(error)
 
         threading.Thread(target=run, daemon=True).start()
         return answer.result(within)
 
-    def _run_inside(self, container: str, argv: Sequence[str]) -> tuple[int, str]:
+    def ask_beside(self, facts: Facts, argv: Sequence[str], within: float) -> tuple[int, str]:
+        """Run a program in a new container like that one (image, environment, volumes read-only) without a network.
+
+        It is removed afterwards. Its exit code and what it said; Gone when there is no such program, TimeoutError
+        when it has not ended `within` seconds.
+        """
+        from requests.exceptions import ReadTimeout
+
+        config = facts["Config"]
+        with self._acting(f"cannot run a container like {facts['Name'].lstrip('/')}", facts["Id"]) as client:
+            host = client.create_host_config(volumes_from=[f"{facts['Id']}:ro"], network_mode="none")
+            made = client.create_container(
+                facts["Image"],
+                entrypoint=list(argv[:1]),
+                command=list(argv[1:]),
+                environment=config.get("Env") or [],
+                working_dir=config.get("WorkingDir") or None,
+                user=config.get("User") or None,
+                labels={BESIDE: facts["Id"][:12], **_kept(config.get("Labels") or {})},
+                host_config=host,
+            )
+            try:
+                client.start(made["Id"])
+                code = client.wait(made["Id"], timeout=within)["StatusCode"]
+                return code, client.logs(made["Id"]).decode(errors="replace")
+            except (_docker_errors().NotFound, _docker_errors().APIError) as error:
+                raise Gone(_words(error)) from None
+            except ReadTimeout:
+                raise TimeoutError from None
+            finally:
+                client.remove_container(made["Id"], force=True, v=False)
+
+    def _run_inside(self, container: str, argv: Sequence[str], keep: int) -> tuple[int, str]:
         refused = (_docker_errors().NotFound, _docker_errors().APIError)
         with self._asking(f"{container} cannot be asked") as client:
             try:
                 made = client.exec_create(container, list(argv))
                 said = client.exec_start(made["Id"])
-                return client.exec_inspect(made["Id"])["ExitCode"] or 0, said[-OUTPUT:].decode(errors="replace").strip()
+                return client.exec_inspect(made["Id"])["ExitCode"] or 0, said[-keep:].decode(errors="replace").strip()
             except refused as error:
                 raise Gone(_words(error)) from None
 
@@ -235,6 +271,11 @@ def _tls(at: Endpoint) -> Any:
 
 def _pem(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / f"{name}.pem" for name in ("ca", "cert", "key"))
+
+
+def _kept(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of ours that a container beside it has too: what belongs to a replica goes with it."""
+    return {name: value for name, value in labels.items() if name.startswith("dev.recover.")}
 
 
 def away(why: str) -> Unreachable:

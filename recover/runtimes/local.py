@@ -6,6 +6,8 @@ import os
 import secrets
 import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from recover.marked_yaml import MarkedDict, did_you_mean, read
 from recover.runtimes.local_file import Reader, Service, entries, variables
 from recover.runtimes.ports import HOST, holder, taken
 from recover.runtimes.processes import Process, Seen
-from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
+from recover.world import AS_DECLARED, Address, Completed, Given, ServiceState, Status
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 """All that a service gets of the caller's environment."""
@@ -121,6 +123,26 @@ class LocalRuntime:
         spec = self._service(service)
         with _words(f"cannot stop {service}", StepError):
             self._process(service).stop(spec.signal, spec.within)
+
+    def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:
+        """Run a Python script with its folder and environment. As `world.Runtime` promises."""
+        spec = self._service(service)
+        base = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        argv = [sys.executable, "-c", script, *args]
+        try:
+            ended = subprocess.run(
+                argv,
+                cwd=spec.folder,
+                env={**base, **spec.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise StepError(f"Python beside {service} did not end within {timeout:g} s") from None
+        return Completed(ended.returncode, ended.stdout.decode(errors="replace"))
 
     def _before(self, service: str) -> tuple[str, ...]:
         """The one before it: a local.yaml says what needs what by its order alone."""

@@ -68,7 +68,7 @@ def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
     with patient(asked) as it:
         repair = _planned(it, choices)
         if repair is None:
-            return _nothing(asked.options)
+            return nothing_to_do(asked.options)
         text = planfile.text(repair, it.expected, choices, it.database.identity())
         if output is not None:
             write_private(output, text)
@@ -89,7 +89,7 @@ def repair(asked: Asked, choices: Choices, plan_file: Path | None, limits: Limit
         it = replace(opened, expected=planned.expected) if planned else opened
         todo = _planned(it, choices)
         if todo is None:
-            return _nothing(asked.options)
+            return nothing_to_do(asked.options)
         if planned is not None:
             planfile.require_same(planned, todo, it.database.identity())
         _confirm(asked.options, _shown(todo), "repair")
@@ -122,7 +122,8 @@ def _planned(it: Patient, choices: Choices) -> Repair | None:
     return plan(it.database, diagnose(it.database, it.expected), choices)
 
 
-def _nothing(options: Options) -> int:
+def nothing_to_do(options: Options) -> int:
+    """Say so. 0."""
     if options.json:
         say_json({"v": 1, "nothing_to_do": True})
     else:

@@ -22,7 +22,7 @@ from recover.secrets import Redactor, Secret
 from recover.session.bugs import report_bug
 from recover.session.options import Options
 from recover.web import HttpWeb
-from recover.world import Forecast, RunPlace, Services
+from recover.world import Forecast, RunPlace, Runtime
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Opened:
     live: LiveWorld
     databases: Databases
     scope: Scope
+    runtime: Runtime
     redactor: Redactor = field(default_factory=Redactor)
 
     def bind(self, spec: StepSpec, kept: Sequence[str]) -> Step:
@@ -110,7 +111,7 @@ def opened(playbook: Playbook, options: Options, place: RunPlace, *, looking: bo
         databases = Databases(target, scope, place)
         live = LiveWorld(services, HttpWeb(), databases, Gatekeeper(options.yes, options.ask), place)
         try:
-            yield Opened(playbook, target, project, playbook.steps, live, databases, scope, redactor)
+            yield Opened(playbook, target, project, playbook.steps, live, databases, scope, services, redactor)
         finally:
             live.close()
 
@@ -171,7 +172,7 @@ class Databases:
         return Server(address.host, address.port, database.dbname, database.user, secret)
 
 
-def _services(target: Target, site: Site) -> Services:
+def _services(target: Target, site: Site) -> Runtime:
     """The target's services. Raises PlaybookError for a runtime there is none of."""
     kind = target.services.runtime
     if kind not in RUNTIMES:

@@ -1,0 +1,118 @@
+"""enums rehearse and verify: the repair on a copy of the database, and the labels in use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+
+from recover.enums.choices import Choices
+from recover.enums.ledger import new_id
+from recover.enums.look import diagnose
+from recover.enums.planning import plan
+from recover.enums.proving import verify as prove
+from recover.enums.repair import Repair, doing, undoing
+from recover.evidence import Evidence
+from recover.postgres.clone import cloned
+from recover.postgres.session import Session
+from recover.session.doctor import Asked, Patient, patient
+from recover.session.enums import Limits, nothing_to_do
+from recover.session.saying import note, say, say_json
+from recover.world import Statement
+
+FAILED = 1
+
+LOCKS = """CREATE TABLE recover.rehearsed_locks AS
+SELECT coalesce(l.relation::pg_catalog.regclass::text, t.oid::pg_catalog.regtype::text, l.locktype) AS object, l.mode
+FROM pg_catalog.pg_locks l
+LEFT JOIN pg_catalog.pg_type t ON l.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = l.objid
+WHERE l.pid = pg_catalog.pg_backend_pid() AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+  AND (l.relation >= 16384 OR t.oid IS NOT NULL)"""
+"""The locks that the repair holds just before its COMMIT, on what is not the catalog's (oids from 16384 on)."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a repair did on the copy. `seconds` is the whole transaction, the longest that any lock was held."""
+
+    how: str
+    seconds: float
+    statements: int
+    rows_written: int
+    locks: Sequence[str]
+    proofs: Sequence[Evidence]
+    undone: bool
+
+    @property
+    def passed(self) -> bool:
+        """Everything was proven, and taken back again."""
+        return self.undone and all(proof.passed for proof in self.proofs)
+
+
+def rehearse(asked: Asked, choices: Choices, limits: Limits) -> int:
+    """Repair a copy of the database, prove it, take it back, drop the copy. 0, or 1 when a proof fails."""
+    with patient(asked) as it:
+        repair = plan(it.database, diagnose(it.database, it.expected), choices)
+        if repair is None:
+            return nothing_to_do(asked.options)
+        note("making a copy of the database")
+        server = it.database.server
+        it.database.close()
+        with cloned(server) as (clone, how), closing(Session(clone, run="rehearsal")) as copy:
+            told = _rehearsed(it, copy, how, repair, limits)
+    if asked.options.json:
+        say_json({"v": 1, **asdict(told), "proofs": [_proof(proof) for proof in told.proofs], "passed": told.passed})
+    else:
+        say(*_lines(told))
+    return 0 if told.passed else FAILED
+
+
+def _rehearsed(it: Patient, copy: Session, how: str, repair: Repair, limits: Limits) -> Rehearsal:
+    note(f"repairing the copy (made by {how})")
+    before = diagnose(copy, it.expected)
+    began = time.monotonic()
+    copy.execute([*doing(repair, new_id()), Statement(LOCKS)], **asdict(limits))
+    seconds = time.monotonic() - began
+    proofs = prove(copy, diagnose(copy, it.expected), write=True)
+    [written] = copy.rows("rows written", Statement("SELECT count(*) AS n FROM recover.kept_rows"))
+    locks = copy.rows("locks", Statement("SELECT DISTINCT object, mode FROM recover.rehearsed_locks ORDER BY 1, 2"))
+    copy.execute(undoing(repair), **asdict(limits))
+    after = diagnose(copy, it.expected)
+    undone = [d.renames for d in before.drifts] == [d.renames for d in after.drifts]
+    held = [f"{row['mode']} on {row['object']}" for row in locks]
+    return Rehearsal(how, round(seconds, 3), len(repair.statements), int(str(written["n"])), held, proofs, undone)
+
+
+def verify(asked: Asked, *, write: bool) -> int:
+    """Ask a new session whether the labels work. 0, or 1 when one does not."""
+    with patient(asked) as it:
+        proofs = [*prove(it.database, diagnose(it.database, it.expected), write=write), *_mappers(it, asked)]
+        if asked.options.json:
+            say_json({"v": 1, "proofs": it.redactor.data([_proof(proof) for proof in proofs])})
+        else:
+            say(*(it.redactor.text(line) for proof in proofs for line in _said(proof)))
+    return 0 if all(proof.passed for proof in proofs) else FAILED
+
+
+def _mappers(it: Patient, asked: Asked) -> list[Evidence]:
+    """Every mapper read, when there are models."""
+    return []
+
+
+def _lines(told: Rehearsal) -> list[str]:
+    return [
+        f"rehearsed on a copy (by {told.how}): {told.statements} statements in {told.seconds} s, "
+        f"{told.rows_written} rows written",
+        *(f"  held until COMMIT: {lock}" for lock in told.locks),
+        *(line for proof in told.proofs for line in _said(proof)),
+        f"{'taken back, and as it was' if told.undone else 'NOT as it was after undo'}; the copy is dropped",
+    ]
+
+
+def _said(proof: Evidence) -> list[str]:
+    return [f"{'yes' if proof.passed else 'NO '}  {proof.question} {proof.answer}"]
+
+
+def _proof(proof: Evidence) -> Mapping[str, object]:
+    return {"question": proof.question, "answer": proof.answer, "passed": proof.passed}
