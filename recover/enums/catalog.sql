@@ -211,9 +211,9 @@ SELECT l.pid, a.application_name::text AS application, a.usename::text AS role, 
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.granted AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
-  AND ((l.locktype = 'object' AND l.classid = 'pg_catalog.pg_type'::regclass AND l.objid = ANY (%(oids)s::bigint[]::oid[])
+  AND ((l.locktype = 'object' AND l.classid = 'pg_catalog.pg_type'::regclass AND l.objid IN (SELECT t::pg_catalog.regtype FROM pg_catalog.unnest(%(types)s::text[]) AS t)
         AND l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
-       OR (l.locktype = 'relation' AND l.relation = ANY (%(relations)s::bigint[]::oid[])
+       OR (l.locktype = 'relation' AND l.relation IN (SELECT r::pg_catalog.regclass FROM pg_catalog.unnest(%(relations)s::text[]) AS r)
            AND l.mode IN ('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock',
                           'ExclusiveLock', 'AccessExclusiveLock')))
 ORDER BY a.xact_start NULLS FIRST;

@@ -80,6 +80,11 @@ class Repair:
         return (*(c.undo for c in reversed((*self.changes, *self.closing)) if c.undo), *self.undo_last)
 
     @property
+    def touched(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The types and the tables that it locks."""
+        return tuple(sorted(self.before)), self.locked
+
+    @property
     def digest(self) -> str:
         """The sha256 of what it finds and does: two plans with the same one do the same to the same labels."""
         told = [self.strategy, self.before, self.statements, self.undo, self.locked]

@@ -50,9 +50,9 @@ def summary(found: Diagnosis) -> str:
     """One sentence."""
     if found.refusals:
         return f"{len(found.drifts)} types: {len(found.refusals)} reasons why a repair would have to guess"
-    drifted = len(found.todo) + len(found.columns_todo)
-    names = f"{len(found.drifts)} types" + (f" and {len(found.columns)} text columns" if found.columns else "")
-    return f"{drifted} of {names} are not what the code expects" if drifted else f"{names} are what the code expects"
+    drifted, both = len(found.todo) + len(found.columns_todo), len(found.drifts) + len(found.columns)
+    what = "types and text columns" if found.columns else "types"
+    return f"{drifted} of {both} {what} are not what the code expects" if drifted else f"{both} {what} are as expected"
 
 
 def junit(found: Diagnosis) -> str:
@@ -150,7 +150,7 @@ def _details(found: Diagnosis, drift: Drift) -> Iterable[str]:
         columns = ", ".join(str(h) for h in found.holders.get(drift.type.oid, ()))
         yield f"    held by: {columns or 'no column'}"
     yield from (
-        f"    breaks {b.how}ly, {b.certainty}: {b.object}: {b.why}" for b in found.breaks if b.type == drift.type.sql
+        f"    breaks {b.how}ly ({b.certainty}): {b.object}: {b.why}" for b in found.breaks if b.type == drift.type.sql
     )
     for refusal in drift.refusals:
         yield from _blocked(refusal.object, refusal.reason, refusal.next)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from recover.enums import ledger, planfile
+from recover.enums.carrying import carry_out
 from recover.enums.choices import Choices
 from recover.enums.look import diagnose, examine
 from recover.enums.planning import plan
@@ -20,6 +21,7 @@ from recover.session.options import Options
 from recover.session.saying import say, say_json
 
 DRIFT, BLOCKED = 4, 7
+FORMS = ("text", "json", "junit", "github")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def parse_map(words: list[str] | None) -> Mapping[str, Mapping[str, str]]:
 
 def diff(asked: Asked, form: str) -> int:
     """Print what differs. 0 when nothing does, 4 for drift, 7 when a repair would have to guess."""
+    if form not in FORMS:
+        raise UsageError(f"there is no form {form!r}", why=f"known: {', '.join(FORMS)}")
     with patient(asked) as it:
         found = examine(it.database, diagnose(it.database, it.expected))
         around = surroundings(it.database)
@@ -94,7 +98,7 @@ def repair(asked: Asked, choices: Choices, plan_file: Path | None, limits: Limit
             planfile.require_same(planned, todo, it.database.identity())
         _confirm(asked.options, _shown(todo), "repair")
         id = ledger.new_id()
-        it.database.execute(doing(todo, id), **asdict(limits))
+        carry_out(it.database, doing(todo, id), todo.touched, **asdict(limits))
         left = diagnose(it.database, it.expected)
         if not left.clean:
             raise StepError("the repair was made, and the labels are not as expected", why=report.summary(left))
@@ -110,7 +114,7 @@ def undo(asked: Asked, id: str | None, limits: Limits) -> int:
         lines = [f"undo of {kept.id}, made at {kept.made_at}:", *(f"  {sql};" for sql in kept.undo)]
         _confirm(asked.options, lines, "undo")
         statements = [ledger.named(kept.id), *taking_back(now, kept.undo, kept.locked)]
-        it.database.execute(statements, **asdict(limits))
+        carry_out(it.database, statements, (sorted(now), kept.locked), **asdict(limits))
         if asked.options.json:
             say_json({"v": 1, "undone": kept.id})
         else:

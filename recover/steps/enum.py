@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from recover.checks.enum import EnumLabels
+from recover.enums.carrying import carry_out
 from recover.enums.choices import Choices
 from recover.enums.expected import Expected
 from recover.enums.ledger import new_id
 from recover.enums.look import diagnose
 from recover.enums.planning import plan
 from recover.enums.repair import Repair, doing, undoing
-from recover.world import Action, Check, Forecast, Resource, Seconds, View, World
+from recover.world import Action, Check, Forecast, Resource, Seconds, Statement, View, World
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,7 @@ class RepairLabels:
     def apply(self, world: World) -> Mapping[str, object]:
         """Repair. Raises StepError, Drifted or Locked, with everything as it was."""
         id = new_id()
-        world.database(self.database).execute(
-            doing(self.repair, id), lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
-        )
+        _carried(world, self, doing(self.repair, id))
         return {"repair": id, "renamed": len(self.repair.renames), "types": sorted(self.repair.before)}
 
     def forecast(self, forecast: Forecast) -> None:
@@ -77,9 +76,7 @@ class UndoRepair:
 
     def apply(self, world: World) -> Mapping[str, object]:
         """Take it back. Raises StepError, Drifted or Locked, with everything as it was."""
-        world.database(self.database).execute(
-            undoing(self.repair), lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
-        )
+        _carried(world, self, undoing(self.repair))
         return {"undone": self.repair.digest}
 
     def forecast(self, forecast: Forecast) -> None:
@@ -89,6 +86,16 @@ class UndoRepair:
     def inverse(self) -> Action:
         """The repair made again."""
         return RepairLabels(self.database, self.repair, self.lock_timeout, self.statement_timeout, "redo")
+
+
+def _carried(world: World, action: RepairLabels | UndoRepair, statements: list[Statement]) -> None:
+    carry_out(
+        world.database(action.database),
+        statements,
+        action.repair.touched,
+        lock_timeout=action.lock_timeout,
+        statement_timeout=action.statement_timeout,
+    )
 
 
 @dataclass(frozen=True)
