@@ -163,15 +163,14 @@ def test_the_forms_of_a_diff(doctor: Doctor, sql: Sql) -> None:
 
 
 def test_what_is_ambiguous_is_exit_7_and_names_what_to_type(doctor: Doctor, sql: Sql, tmp_path: Path) -> None:
-    sql(
-        "create type userrole as enum ('Admin', 'aDMIN'); create type userstatus as enum ('PENDING', 'ACTIVE', 'DISABLED')"
-    )
+    sql("create type userrole as enum ('Admin', 'aDMIN')")
+    sql("create type userstatus as enum ('PENDING', 'ACTIVE', 'DISABLED')")
     sql("create table users (state text)")
     found = doctor("diff", *E_, expect=7).stdout
     assert "ambiguous" in found
     assert "map: {userrole: {Admin: ADMIN}}" in found
     doctor("repair", *E_, "--map", "userrole.Admin=ADMIN", "--yes")
-    assert labels(sql, "userrole") == ["ADMIN", "USER", "aDMIN"]
+    assert labels(sql, "userrole") == ["ADMIN", "aDMIN", "USER"]
     assert "did you mean 'userrole'?" in doctor("repair", *E_, "--map", "userrol.a=b", expect=2).stderr
     assert "--map takes TYPE.old=new" in doctor("repair", *E_, "--map", "userrole", expect=2).stderr
 
@@ -187,9 +186,8 @@ def test_rehearsals_leave_nothing_behind(
     try:
         copies = "select datname from pg_database where datname like 'recover_rehearsal%'"
         sql("create database recover_rehearsal_left")
-        sql(
-            f"comment on database recover_rehearsal_left is 'a rehearsal of {database.dbname} by recover; may be dropped'"
-        )
+        note = f"a rehearsal of {database.dbname} by recover; may be dropped"
+        sql(f"comment on database recover_rehearsal_left is '{note}'")
         sql("create database recover_rehearsal_other")
         told = doctor(*words).stdout
         assert "rehearsed on a copy (by template)" in told
