@@ -27,7 +27,8 @@ class Member:
 
     `type` is the enum type of the database it declares, None for a text column (native_enum=False, Literal).
     `stores` says which half of a pair goes into the database; "strings" is a list of bare labels.
-    `certain` is False where the reading was a heuristic; `note` says which.
+    `certain` is False where the reading was a heuristic; `note` says which. `length` is that of a text column,
+    in characters, None where it has no limit or none is known.
     """
 
     type: str | None
@@ -37,6 +38,7 @@ class Member:
     pairs: Pairs = field(default_factory=dict)
     certain: bool = True
     note: str = ""
+    length: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Runs in the user's own Python, in the user's container: what do the imported models expect? Prints one JSON line.
 
 Needs nothing but the standard library (3.8 or later) and the user's SQLAlchemy (1.4 or 2). Read from stdin:
-`python - MODULE:ATTR`.
+`python - MODULE:ATTR`. The line begins with MARK and is written past `sys.stdout`, whatever the models do to that.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 import importlib
 import json
+import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,60 +18,97 @@ from typing import Any
 MARK = "recover-models:"
 
 
-def tables_of(found: Any) -> list[Any]:
-    """The tables behind a declarative base, a registry, a MetaData, or an SQLModel."""
-    metadata = getattr(found, "metadata", found)
-    if not hasattr(metadata, "tables"):
-        raise SystemExit(f"{found!r} has no metadata: name a declarative base, a registry or a MetaData")
-    return [metadata.tables[name] for name in sorted(metadata.tables)]
+def main(target: str) -> None:
+    """Print the answer, or what went wrong, and end at once: threads of the models would go on."""
+    out = os.dup(1)
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        answer = look(target)
+    except BaseException as error:  # noqa: BLE001 - SystemExit too: importing may end the process
+        answer = {"error": described(error), "kind": type(error).__name__}
+    sys.stdout.flush()
+    with os.fdopen(out, "w") as plain:
+        plain.write(f"\n{MARK}{json.dumps(answer)}\n")
+    os._exit(0)
 
 
-def enum_of(kind: Any) -> Any:
-    """The Enum inside an array or a type decorator, or None."""
-    from sqlalchemy import Enum
-
-    for _ in range(5):
-        if isinstance(kind, Enum):
-            return kind
-        kind = getattr(kind, "item_type", None) or getattr(kind, "impl", None)
-    return None
-
-
-def pairs_of(kind: Any) -> Any:
-    """(name, value) of the Python enum's members, aliases included; values that are no text are spelled."""
-    members = getattr(kind.enum_class, "__members__", None) or {}
-    return [[name, m.value if isinstance(m.value, str) else repr(m.value)] for name, m in members.items()]
+def look(target: str) -> dict[str, Any]:
+    """Every column of the metadata behind the target that holds labels."""
+    module, _, path = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    tables = getattr(getattr(found, "metadata", found), "tables", None)
+    if tables is None:
+        raise TypeError(f"{path} has no metadata: it is no declarative base, registry, MetaData or SQLModel")
+    columns = [facts(table, column) for _, table in sorted(tables.items()) for column in table.columns]
+    return {"columns": [column for column in columns if column], "tables": len(tables)}
 
 
-def column_of(table: Any, column: Any) -> Any:
-    """Everything of one column, or None when no enum is behind it."""
-    kind = enum_of(column.type)
-    if kind is None:
+def facts(table: Any, column: Any) -> dict[str, Any] | None:
+    """What one column declares; None when it holds no labels."""
+    kind = bare(column.type)
+    if not hasattr(kind, "enums"):
         return None
-    cls = kind.enum_class
-    is_enum = isinstance(cls, type) and issubclass(cls, enum.Enum)
+    python = getattr(kind, "enum_class", None)
     return {
-        "schema": table.schema,
-        "table": table.name,
-        "column": column.name,
-        "type": kind.name,
-        "type_schema": kind.schema or (table.schema if getattr(kind, "inherit_schema", False) else None),
-        "labels": [str(label) for label in kind.enums],
-        "native": bool(kind.native_enum),
-        "enum": f"{cls.__module__}.{cls.__qualname__}" if is_enum else "",
-        "pairs": pairs_of(kind),
+        "table": str(table.name),
+        "schema": named(table.schema),
+        "column": str(column.name),
+        "native": bool(getattr(kind, "native_enum", True)),
+        "type": named(kind.name),
+        "type_schema": named(kind.schema),
+        "labels": [text(label) for label in kind.enums],
+        "length": getattr(kind, "length", None),
+        "enum": f"{python.__module__}.{python.__qualname__}" if python else "",
+        "pairs": [[name, text(member.value)] for name, member in members(python)],
     }
 
 
-def main(target: str) -> None:
-    """Import and tell."""
-    sys.path.insert(0, str(Path.cwd()))
-    module, _, attributes = target.partition(":")
-    found = importlib.import_module(module)
-    for part in filter(None, attributes.split(".")):
-        found = getattr(found, part)
-    columns = [column_of(table, column) for table in tables_of(found) for column in table.columns]
-    sys.stdout.write("\n" + MARK + json.dumps([column for column in columns if column]) + "\n")
+def bare(kind: Any) -> Any:
+    """The type as PostgreSQL gets it, without variants, decorators, arrays and domains around it."""
+    from sqlalchemy.dialects import postgresql
+
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    while not hasattr(kind, "enums"):
+        if hasattr(kind, "load_dialect_impl"):
+            inner = kind.load_dialect_impl(dialect)
+        else:
+            inner = getattr(kind, "item_type", None) or getattr(kind, "data_type", None)
+        if inner is None or inner is kind:
+            return kind
+        kind = variant(inner)
+    return variant(kind)
+
+
+def variant(kind: Any) -> Any:
+    """What stands for the type on PostgreSQL, where it says so."""
+    return getattr(kind, "_variant_mapping", {}).get("postgresql", kind)
+
+
+def members(python: Any) -> list[tuple[str, enum.Enum]]:
+    """The members without their aliases."""
+    return [(name, member) for name, member in python.__members__.items() if member.name == name] if python else []
+
+
+def text(value: Any) -> str:
+    """A value as text: what it is, for text; else as Python writes it."""
+    return str.__str__(value) if isinstance(value, str) else repr(value)
+
+
+def named(name: Any) -> str | None:
+    """A plain str also for a name that carries its quoting along."""
+    return None if name is None else str(name)
+
+
+def described(error: BaseException) -> str:
+    """The error in one line, without values: settings are refused together with the secrets in them."""
+    told = str(error).strip().splitlines() or [""]
+    if callable(getattr(error, "errors", None)):  # a ValidationError of pydantic, which quotes its whole input
+        refused = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]  # type: ignore[attr-defined]
+        told = ["; ".join(refused)]
+    hidden = re.sub(r"://[^/\s@]*@", "://***@", told[0])
+    return f"{type(error).__name__}: {hidden[:500]}".rstrip(": ")
 
 
 main(sys.argv[1])

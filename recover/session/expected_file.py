@@ -40,8 +40,26 @@ def text(expected: Expected) -> str:
     }
     kept = {key: part for key, part in value.items() if part or key == "types"}
     head = [f"# {line}" for line in (f"from {expected.source}" if expected.source else "", *expected.notes) if line]
-    body = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
-    return "\n".join([*(line.replace("\n", " ") for line in head), body])
+    body = yaml.dump(kept, Dumper=_dumper(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    return "\n".join([*map(_on_one_line, head), body])
+
+
+def _dumper() -> Any:
+    """PyYAML's, but for line breaks of any kind: it would write some where the format folds them to a space."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def as_text(dumper: Any, value: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if value.isprintable() else '"')
+
+    Dumper.add_representer(str, as_text)
+    return Dumper
+
+
+def _on_one_line(comment: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in comment)
 
 
 def _member(member: Member) -> dict[str, Any]:

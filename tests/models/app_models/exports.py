@@ -1,0 +1,6 @@
+"""Enums, exported again."""
+
+from app_models.kinds import Role as AppRole
+from app_models.kinds import *  # noqa: F403
+
+UserRole = AppRole
