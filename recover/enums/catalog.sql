@@ -241,6 +241,15 @@ SELECT n.nspname::text AS schema,
        a.attname::text AS column,
        r.oid::bigint AS relation,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+       CASE WHEN t.typtype = 'e' THEN pg_catalog.format('"%%s"."%%s"', pg_catalog.replace(e.nspname, '"', '""'),
+                                                        pg_catalog.replace(t.typname, '"', '""')) ELSE '' END AS enum,
+       greatest(r.reltuples, 0)::bigint AS rows,
+       ARRAY(SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, 0) FROM pg_catalog.pg_depend d
+             WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = r.oid AND d.refobjsubid = a.attnum
+               AND (d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_policy'::regclass,
+                                  'pg_catalog.pg_trigger'::regclass)
+                    OR EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE d.classid = 'pg_catalog.pg_constraint'::regclass
+                               AND k.oid = d.objid AND k.contype IN ('c', 'f', 'x')))) AS bound,
        t.typcategory = 'S' AND t.typtype = 'b' AND r.relkind IN ('r', 'p') AS textual,
        EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
                JOIN pg_catalog.pg_am m ON m.oid = x.relam
@@ -260,6 +269,7 @@ FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class r ON r.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN pg_catalog.pg_namespace e ON e.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''
 WHERE a.attnum > 0 AND NOT a.attisdropped
   AND n.nspname || '.' || r.relname || '.' || a.attname = ANY (%(names)s::text[]);

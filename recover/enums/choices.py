@@ -8,12 +8,12 @@ from typing import Literal, get_args
 
 from recover.errors import UsageError
 
-Strategy = Literal["rename", "expand", "contract"]
+Strategy = Literal["rename", "expand", "contract", "retype"]
 
 
 @dataclass(frozen=True)
 class Choices:
-    """`expand` bridges for writers of old labels, `contract` takes that bridge away.
+    """`expand` bridges for writers of old labels, `contract` takes that bridge away, `retype` may rewrite tables.
 
     `rewrite` has text-bound dependants rewritten where that is exact; those in `ignore` are left to break.
     """

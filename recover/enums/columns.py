@@ -6,7 +6,7 @@ Sources: PostgreSQL wiki, "Loose indexscan"; PostgreSQL documentation, btrim (st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recover.enums import catalog
@@ -27,7 +27,11 @@ MOST = 200
 
 @dataclass(frozen=True)
 class TextColumn:
-    """A text column as the catalog has it. `checks` (name, definition, validated) are the table's that mention it."""
+    """A column as the catalog has it. `checks` (name, definition, validated) are the table's that mention it alone.
+
+    `enum` is its type when that is an enum. `rows` is the planner's guess. `bound` are objects for whose sake the
+    server refuses another type of the column.
+    """
 
     schema: str
     table: str
@@ -40,6 +44,9 @@ class TextColumn:
     owner: str
     readable: bool
     hides_rows: bool
+    enum: str = ""
+    rows: int = 0
+    bound: tuple[str, ...] = ()
     default: str = ""
     checks: tuple[tuple[str, str, bool], ...] = ()
 
@@ -54,7 +61,11 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """One column: the values that are to be written otherwise (old to new), and what stands in the way."""
+    """One column: the values that are to be written otherwise (old to new), and what stands in the way.
+
+    `retype` is the type that the code expects of it where it has another kind of type (text for an enum, or the
+    reverse); `create` are the labels of that type when it is not there yet.
+    """
 
     column: TextColumn
     expected: tuple[str, ...]
@@ -62,18 +73,27 @@ class ColumnDrift:
     changes: Mapping[str, str] = field(default_factory=dict)
     default: str = ""
     refusals: tuple[Refusal, ...] = ()
+    retype: str = ""
+    create: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:
         """Nothing to write, nothing refused."""
-        return not (self.changes or self.default or self.refusals)
+        return not (self.changes or self.default or self.refusals or self.retype)
 
 
-def look(database: SeeDatabase, expected: Expected) -> tuple[tuple[ColumnDrift, ...], tuple[Refusal, ...]]:
-    """How each expected text column differs, and those that cannot be found. Raises as `rows` does."""
-    if not expected.columns:
+def look(
+    database: SeeDatabase, expected: Expected, types: Mapping[str, str]
+) -> tuple[tuple[ColumnDrift, ...], tuple[Refusal, ...]]:
+    """How each expected text column differs, and those that cannot be found; also columns of another kind of type.
+
+    `types` are the expected types that are there, as the file names them and as SQL does. Raises as `rows` does.
+    """
+    enums = {name: member for name, member in expected.members.items() if member.type is not None}
+    names = [*expected.columns, *enums]
+    if not names:
         return (), ()
-    rows = database.rows("the text columns", catalog.named("text_columns", names=_parts(expected.columns)))
+    rows = database.rows("the text columns", catalog.named("text_columns", names=_parts(names)))
     there = {str(column): column for column in map(_read, rows)}
     drifts, blocked = [], []
     for name, labels in expected.columns.items():
@@ -82,10 +102,37 @@ def look(database: SeeDatabase, expected: Expected) -> tuple[tuple[ColumnDrift, 
         if column is None or why:
             blocked.append(why or Refusal(name, "there is no such column", "recover enums expected"))
         else:
-            member = expected.members.get(name)
-            pairs = [member.pairs] if member and member.pairs else []
-            drifts.append(compare(column, labels, _held(database, column), expected.map.get(name, {}), pairs))
+            drifts.append(_compared(database, expected, name, column, labels))
+    for name, member in enums.items():
+        column = there.get(".".join(_three(name)))
+        if column is not None and column.textual and not _unusable(name, column):
+            drift = _compared(database, expected, name, column, member.labels)
+            type = str(member.type)
+            missing = () if type in types else member.labels
+            drifts.append(replace(drift, retype=types.get(type, _type(type, column)), create=missing))
     return tuple(drifts), tuple(blocked)
+
+
+def _compared(
+    database: SeeDatabase, expected: Expected, name: str, column: TextColumn, labels: Sequence[str]
+) -> ColumnDrift:
+    member = expected.members.get(name)
+    pairs = [member.pairs] if member and member.pairs else []
+    map = expected.map.get(name, {})
+    if column.textual:
+        return compare(column, labels, _held(database, column), map, pairs)
+    drift = compare(replace(column, default=""), labels, _labels(database, column), map, pairs)
+    return replace(drift, column=column, retype="text")
+
+
+def _labels(database: SeeDatabase, column: TextColumn) -> list[str]:
+    query = "SELECT pg_catalog.unnest(pg_catalog.enum_range(NULL::" + column.enum + "))::text AS value"
+    return [str(row["value"]) for row in database.rows(f"the labels of {column.enum}", Statement(query))]
+
+
+def _type(name: str, column: TextColumn) -> str:
+    parts = read_names(name) or (name,)
+    return str(TypeName(parts[0] if len(parts) > 1 else column.schema, parts[-1]))
 
 
 def compare(
@@ -101,7 +148,7 @@ def compare(
         return ColumnDrift(column, tuple(expected), refusals=(Refusal(str(column), reason, "take it out of columns"),))
     meant = {value: _meant(value, expected, map, pairs) for value in held if value not in expected}
     unknown = [value for value, new in meant.items() if new is None]
-    told = _default_value(column.default)
+    told = default_value(column.default)
     default = _meant(told, expected, map, pairs) if told is not None and told not in expected else None
     return ColumnDrift(
         column,
@@ -151,10 +198,10 @@ def changes(drift: ColumnDrift, table: Table, *, rewrite: bool) -> Iterable[Chan
     for check, definition, _ in bound:
         drop = f"{alter} DROP CONSTRAINT {quote_ident(check)}"
         yield Change(drop, f"{alter} ADD CONSTRAINT {quote_ident(check)} {definition}")
-    if drift.changes:
+    if drift.changes and column.textual:
         where, key = _where(drift), table.key
         yield keeping(column.sql, column.column, column.type, lambda old: _case(old, drift.changes), where, key)
-    if drift.default:
+    if drift.default and column.textual and not drift.retype:
         told = f"{alter} ALTER COLUMN {name} SET DEFAULT"
         yield Change(f"{told} {quote_literal(drift.default)}", f"{told} {column.default}", "its default")
     for check, definition, validated in bound:
@@ -168,7 +215,7 @@ def changes(drift: ColumnDrift, table: Table, *, rewrite: bool) -> Iterable[Chan
 def obstacles(drift: ColumnDrift, table: Table, *, rewrite: bool) -> Iterable[Refusal]:
     """What stands in the way of writing it."""
     column = drift.column
-    if not drift.changes and not drift.default:
+    if not column.textual or not (drift.changes or drift.default):
         return
     if not column.owned:
         reason = f"its rows are written with its triggers off, which only its owner, {column.owner}, may do"
@@ -184,7 +231,7 @@ def obstacles(drift: ColumnDrift, table: Table, *, rewrite: bool) -> Iterable[Re
 
 def collisions(drift: ColumnDrift, table: Table) -> Iterable[tuple[str, str]]:
     """For each unique index with the column: its name, and a SELECT of how many keys would collide."""
-    if not drift.changes:
+    if not drift.changes or not drift.column.textual:
         return
     for name, columns, where in table.uniques:
         if drift.column.column in columns:
@@ -202,7 +249,7 @@ def collisions(drift: ColumnDrift, table: Table) -> Iterable[tuple[str, str]]:
 
 def written(drift: ColumnDrift) -> Iterable[Written]:
     """Where no old value may be left."""
-    if drift.changes:
+    if drift.changes and drift.column.textual:
         yield Written(drift.column.sql, drift.column.column, _where(drift))
 
 
@@ -220,7 +267,7 @@ def _mentions(sql: str, values: Mapping[str, str]) -> bool:
     return any(literal.value in values for literal in literals(sql))
 
 
-def _default_value(default: str) -> str | None:
+def default_value(default: str) -> str | None:
     """The value of a default that is one literal, cast or not."""
     found = list(literals(default))
     lone = len(found) == 1 and found[0].start == 0 and default[found[0].end :].partition("::")[0] == ""
@@ -256,7 +303,7 @@ def _unusable(name: str, column: TextColumn | None) -> Refusal | None:
         return Refusal(name, "this is not the name of a column", "write it as SQL does: public.accounts.state")
     if column is None:
         return None
-    if not column.textual:
+    if not column.textual and not column.enum:
         return Refusal(name, f"it is no text column but {column.type}", "expect its type under types")
     if not column.readable:
         return Refusal(
@@ -270,6 +317,7 @@ def _unusable(name: str, column: TextColumn | None) -> Refusal | None:
 
 def _read(row: Row) -> TextColumn:
     known: Mapping[str, Any] = row
-    plain = {name: known[name] for name in TextColumn.__dataclass_fields__ if name not in ("default", "checks")}
+    apart = ("default", "checks", "bound")
+    plain = {name: known[name] for name in TextColumn.__dataclass_fields__ if name not in apart}
     checks = tuple((check["name"], check["definition"], check["validated"]) for check in known["checks"])
-    return TextColumn(**plain, default=known["default_text"] or "", checks=checks)
+    return TextColumn(**plain, bound=tuple(known["bound"]), default=known["default_text"] or "", checks=checks)

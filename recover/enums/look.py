@@ -84,7 +84,10 @@ def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
     constants = _constants(database, [d.type.oid for d in asking if d.twins])
     uses = {} if hidden else {d.type.oid: _uses(database, d, holders.get(d.type.oid, ()), constants) for d in asking}
     settled = tuple(settle(d, uses[d.type.oid]) if d.type.oid in uses else d for d in drifts)
-    columns, unseen = columns_of(database, expected)
+    columns, unseen = columns_of(database, expected, {text: type.sql for type, (text, _) in wanted.items()})
+    made = {str(expected.members[name].type) for name in expected.members} & {r.object for r in unclear}
+    coming = {type for type in made if any(drift.create for drift in columns)}
+    blocked = tuple(refusal for refusal in blocked if refusal.object not in coming)
     return Diagnosis(settled, holders, uses, blocked=tuple(dict.fromkeys((*blocked, *unseen))), columns=columns)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from recover.enums import catalog
+from recover.enums import catalog, retyping
 from recover.enums.breaking import mended
 from recover.enums.bridge import bridges, contracting, expanding, readded, retiring
 from recover.enums.choices import PLAIN, Choices
@@ -48,6 +48,7 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     adds = [Change(add_value(d.type.sql, add)) for d in todo for add in d.adds]
     expand = choices.strategy == "expand"
     built = [c for d in todo for c in expanding(d, diagnosis.holders.get(d.type.oid, ()))] if expand else []
+    retyped = [c for d in columns if d.retype for c in retyping.changes(database, d)]
     rows = [*(w for d in todo for w in _written(d, diagnosis)), *(w for d in columns for w in columns_written(d))]
     return Repair(
         strategy=choices.strategy,
@@ -55,7 +56,7 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
         after={d.type.sql: (*_after(d), *(readded(d) if expand else ())) for d in todo},
         renames=tuple((d.type.sql, r.old, r.new) for d in todo for r in d.renames),
         changes=(*renames, *off, *merges, *texts, *on),
-        closing=(*mends.changes, *views, *adds, *built),
+        closing=(*mends.changes, *views, *adds, *built, *retyped),
         locked=tuple(sorted({w.relation for w in rows})),
         written=tuple(rows),
         undo_last=(*mends.undo, *(view.sql for view in views)),
@@ -130,6 +131,7 @@ def _obstacles(
     for column in diagnosis.columns_todo:
         table = tables[column.column.relation]
         yield from columns_obstacles(column, table, rewrite=choices.rewrite)
+        yield from retyping.obstacles(column, asked=choices.strategy == "retype")
         yield from _colliding(database, str(column.column), columns_collisions(column, table))
 
 

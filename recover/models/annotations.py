@@ -111,9 +111,16 @@ def kind_of_annotation(source: Source, said: Annotation, types: TypeMap) -> Kind
 def column_types(source: Source, call: At) -> Iterator[At]:
     """The arguments of a Column that are its type: neither its name nor a constraint, nor a default."""
     given = keywords(call)
-    for part in (*(call.to(each) for each in call.node.args[:2]), *(given[k] for k in ("type_", "sa_type") if k in given)):
+    for part in (
+        *(call.to(each) for each in call.node.args[:2]),
+        *(given[k] for k in ("type_", "sa_type") if k in given),
+    ):
         leads = source.follow(part)
-        name = source.follow(leads.to(leads.node.func)) if isinstance(leads, At) and isinstance(leads.node, ast.Call) else ""
+        name = (
+            source.follow(leads.to(leads.node.func))
+            if isinstance(leads, At) and isinstance(leads.node, ast.Call)
+            else ""
+        )
         text = isinstance(leads, At) and isinstance(leads.node, (ast.Constant, ast.JoinedStr))
         if not text and _last(name) not in ("ForeignKey", "Sequence", "Identity", "Computed", "CheckConstraint"):
             yield part

@@ -55,13 +55,20 @@ class Mapped:
     def is_mapped(self) -> bool:
         """Whether SQLAlchemy maps it to a table: a mixin, a base and an abstract class are not mapped."""
         node = self.at.node
-        if _flag(node, "__abstract__") or any(_last(self.source.follow(self.at.to(b))) in _BASES - {"SQLModel", "Model"} for b in node.bases):
+        if _flag(node, "__abstract__") or any(
+            _last(self.source.follow(self.at.to(b))) in _BASES - {"SQLModel", "Model"} for b in node.bases
+        ):
             return False
         if self.sqlmodel:
             return any(k.arg == "table" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords)
         made = any(isinstance(e, At) and _is_maker(self.source, e) for e in self.lineage)
         decorated = any(_last_of(d) in ("mapped", "mapped_as_dataclass") for d in node.decorator_list)
-        return made or decorated or class_value(node, "__tablename__") is not None or any(_last(n) in _BASES for n in self.outside)
+        return (
+            made
+            or decorated
+            or class_value(node, "__tablename__") is not None
+            or any(_last(n) in _BASES for n in self.outside)
+        )
 
     @cached_property
     def parent(self) -> Mapped | None:

@@ -156,7 +156,9 @@ class Source:
         if isinstance(owner.node, ast.ClassDef):
             value = class_value(owner.node, name)
             return self.follow(owner.to(value), depth) if value else f".{owner.node.name}.{name}"
-        if isinstance(owner.node, ast.Call) and str(self.follow(owner.to(owner.node.func), depth)).endswith(".SQLAlchemy"):
+        if isinstance(owner.node, ast.Call) and str(self.follow(owner.to(owner.node.func), depth)).endswith(
+            ".SQLAlchemy"
+        ):
             return f"flask_sqlalchemy.{name}" if name == "Model" else f"sqlalchemy.{name}"
         return ""
 

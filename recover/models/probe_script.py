@@ -24,7 +24,7 @@ def main(target: str) -> None:
     sys.path.insert(0, str(Path.cwd()))
     try:
         answer = look(target)
-    except BaseException as error:  # noqa: BLE001 - SystemExit too: importing may end the process
+    except BaseException as error:
         answer = {"error": described(error), "kind": type(error).__name__}
     sys.stdout.flush()
     with os.fdopen(out, "w") as plain:

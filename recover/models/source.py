@@ -134,7 +134,15 @@ def _elsewhere(name: str) -> bool:
     import sys
 
     top = name.partition(".")[0]
-    known = {*sys.stdlib_module_names, "sqlalchemy", "sqlmodel", "pydantic", "typing_extensions", "pgvector", "geoalchemy2"}
+    known = {
+        *sys.stdlib_module_names,
+        "sqlalchemy",
+        "sqlmodel",
+        "pydantic",
+        "typing_extensions",
+        "pgvector",
+        "geoalchemy2",
+    }
     return "." in name and bool(top) and top not in known
 
 

@@ -119,6 +119,7 @@ def _column(drift: ColumnDrift) -> Mapping[str, object]:
         "values": list(drift.held),
         "expected": list(drift.expected),
         "changes": dict(drift.changes),
+        "retype": drift.retype,
     }
 
 
@@ -131,6 +132,8 @@ def _column_lines(drift: ColumnDrift) -> Iterable[str]:
 
 def _column_changes(drift: ColumnDrift) -> Iterable[str]:
     yield from (f"{old!r} becomes {new!r}" for old, new in drift.changes.items())
+    if drift.retype:
+        yield f"it is {drift.column.type}, where the code expects {drift.retype}"
     if drift.default:
         yield f"its default becomes {drift.default!r}"
     yield from (refusal.reason for refusal in drift.refusals)

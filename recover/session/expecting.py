@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def _found(where: Where, options: Options) -> Expected:
     if where.models is None:
         assert source is not None  # one of them was named  # noqa: S101
         return source
-    return _compared(imported.from_import(where.models, **({"python": where.python} if where.python else {})), source)
+    python = where.python or sys.executable
+    return _compared(imported.from_import(where.models, python=python), source)
 
 
 def _of_service(where: Where, options: Options) -> Expected:

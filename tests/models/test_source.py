@@ -340,7 +340,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Expected, Expected]:
         head = "from base import shared\n" + head.replace("Level", f"{name.title()}Level")
         (folder / f"of_{name}.py").write_text(head.replace("metadata = shared", "metadata = shared") + own)
     (folder / "base.py").write_text("from sqlalchemy import MetaData\nshared = MetaData()\n")
-    (folder / "everything.py").write_text("from base import shared\n" + "".join(f"import of_{name}\n" for name in ALIKE))
+    (folder / "everything.py").write_text(
+        "from base import shared\n" + "".join(f"import of_{name}\n" for name in ALIKE)
+    )
     return from_import("everything:shared", folder=folder), from_source(folder)
 
 
@@ -407,7 +409,10 @@ def reading(tmp_path: Path):
         ("Column(ChoiceType(Role))", "t.a: other.ChoiceType stores an enum, and is not in the folder"),
         ("Column(branching(Role))", "t.a: branching() decides it when it runs"),
         ("Column(Own(Role))", "t.a: Own.__init__ decides it when it runs"),
-        ("Column(Enum(Computed_, name='x', values_callable=lambda x: [e.value for e in x]))", "Computed_.A is computed"),
+        (
+            "Column(Enum(Computed_, name='x', values_callable=lambda x: [e.value for e in x]))",
+            "Computed_.A is computed",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(reading, column: str, note: str) -> None:
