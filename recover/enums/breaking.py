@@ -18,22 +18,27 @@ from recover.world import SeeDatabase, Statement
 
 @dataclass(frozen=True)
 class Mended:
-    """The changes that rewrite dependants, and what takes them back once the labels are the old ones again."""
+    """The changes that rewrite dependants, and what takes them back once the labels are the old ones again.
+
+    `rewritten` are (object, definition before, definition after).
+    """
 
     changes: tuple[Change, ...] = ()
     undo: tuple[str, ...] = ()
+    rewritten: tuple[tuple[str, str, str], ...] = ()
 
 
 def mended(database: SeeDatabase, breaks: Sequence[Break], choices: Choices) -> Mended:
     """What is rewritten. Raises Precondition for what would surely break and is neither rewritten nor to be ignored."""
     refuse(_refusals(breaks, choices))
-    wanted = [b.mend for b in breaks if b.mend and choices.rewrite and b.object not in choices.ignore]
-    mends = list(dict.fromkeys(wanted))  # an object that holds labels of several types is rewritten once
+    wanted = {b.mend: b.object for b in breaks if b.mend and choices.rewrite and b.object not in choices.ignore}
+    mends = list(wanted)  # an object that holds labels of several types is rewritten once
     changes = [Change(sql, note=mend.note) for mend in mends for sql in mend.statements]
     undo = [sql for mend in reversed(mends) for sql in mend.undo]
     valid = [name for name in _sql_functions(breaks, choices) if _is_valid(database, name)]
     proof = [Change(validating(valid), note="these functions still work")] if valid else []
-    return Mended((*changes, *proof), tuple(undo))
+    told = tuple((wanted[mend], mend.before, mend.after) for mend in mends if mend.before != mend.after)
+    return Mended((*changes, *proof), tuple(undo), told)
 
 
 def _refusals(breaks: Sequence[Break], choices: Choices) -> Iterable[Refusal]:

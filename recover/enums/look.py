@@ -32,6 +32,7 @@ class Diagnosis:
     blocked: tuple[Refusal, ...] = ()
     columns: tuple[ColumnDrift, ...] = ()
     breaks: tuple[Break, ...] = ()
+    examined: bool = False
 
     @property
     def clean(self) -> bool:
@@ -93,10 +94,12 @@ def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
 
 def examine(database: SeeDatabase, found: Diagnosis) -> Diagnosis:
     """The same with what follows the repair of its types, and what would break. Raises as `rows` does."""
+    if found.examined:
+        return found
     todo = [drift for drift in found.todo if drift.renames or drift.merges]
     spellings = [Change(drift.type, drift.spellings) for drift in todo]
     bound = follows(database, [drift.type.oid for drift in todo])
-    return replace(found, follows=bound, breaks=breaks(database, spellings))
+    return replace(found, follows=bound, breaks=breaks(database, spellings), examined=True)
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:

@@ -6,7 +6,7 @@ It is made again from the database just before the repair; only an equal one is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,9 @@ def identified(identity: Mapping[str, str]) -> dict[str, str]:
     return {name: identity[name] for name in ("system_identifier", "database")}
 
 
-def text(repair: Repair, expected: Expected, choices: Choices, identity: Mapping[str, str]) -> str:
+def text(
+    repair: Repair, expected: Expected, choices: Choices, identity: Mapping[str, str], minded: Sequence[str]
+) -> str:
     """The file, as indented JSON."""
     value = {
         "v": VERSION,
@@ -49,6 +51,8 @@ def text(repair: Repair, expected: Expected, choices: Choices, identity: Mapping
         "labels": {"before": repair.before, "after": repair.after},
         "statements": list(repair.statements),
         "undo": list(repair.undo),
+        "dependants": [{"object": o, "before": before, "after": after} for o, before, after in repair.dependants],
+        "mind": list(minded),
     }
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 

@@ -24,6 +24,9 @@ ADDS_IN_TRANSACTION = 120000
 """The first server_version_num whose ADD VALUE may run in a transaction block (release notes of 12)."""
 
 
+STAYS = "stays after an undo: a label cannot be dropped, and does no harm unused"
+
+
 def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) -> Repair | None:
     """The repair of everything that was found, or None when nothing has to be done.
 
@@ -45,7 +48,7 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     merges = [change for d in todo for change in _merges(d, diagnosis, tables)]
     texts = [c for d in columns for c in columned(d, tables[d.column.relation], rewrite=choices.rewrite)]
     views = [Change(f"REFRESH MATERIALIZED VIEW {view}", note="it keeps rows") for view in _views(todo, diagnosis)]
-    adds = [Change(add_value(d.type.sql, add)) for d in todo for add in d.adds]
+    adds = [Change(add_value(d.type.sql, add), note=STAYS) for d in todo for add in d.adds]
     expand = choices.strategy == "expand"
     built = [c for d in todo for c in expanding(d, diagnosis.holders.get(d.type.oid, ()))] if expand else []
     retyped = [c for d in columns if d.retype for c in retyping.changes(database, d)]
@@ -60,6 +63,7 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
         locked=tuple(sorted({w.relation for w in rows})),
         written=tuple(rows),
         undo_last=(*mends.undo, *(view.sql for view in views)),
+        dependants=mends.rewritten,
     )
 
 

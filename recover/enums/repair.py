@@ -52,9 +52,10 @@ class Repair:
     """Everything one transaction does. Types and tables are named as SQL takes them in any search_path.
 
     `before` and `after` are the labels of every type it changes; `renames` (type, old, new) what the ledger
-    remembers. `closing` are the changes that no proof can see any more: labels added, bridges built.
-    `proofs` are statements of their own that raise when something is not as it should be. `rewritten` are types
-    whose tables a proof of untouched files would fail for. `undo_last` runs after everything else is taken back.
+    remembers. `closing` are the changes that no proof can see any more: labels added, bridges built. `proofs` are
+    statements of their own that raise when something is not as it should be. `rewritten` are types whose tables a
+    proof of untouched files would fail for. `undo_last` runs after everything else is taken back. `dependants` are
+    those it rewrites: object, definition before, definition after.
     """
 
     strategy: str
@@ -68,6 +69,7 @@ class Repair:
     proofs: tuple[str, ...] = ()
     rewritten: tuple[str, ...] = ()
     undo_last: tuple[str, ...] = ()
+    dependants: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def statements(self) -> tuple[str, ...]:

@@ -239,7 +239,7 @@ class Session:
         ):
             _set_time_out(connection, timeout)
             with deadline(connection, timeout):
-                connection.execute(text)  # type: ignore[call-overload]  # psycopg wants literals; ours is quoted
+                connection.execute(text)
 
     def restore(self, path: Path) -> None:
         """pg_restore of a dump into this (empty) database. Raises StepError with the program's words."""

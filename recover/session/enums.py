@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from difflib import unified_diff
 from pathlib import Path
 
 from recover.enums import ledger, planfile
 from recover.enums.carrying import carry_out
 from recover.enums.choices import Choices
+from recover.enums.dependants import DYNAMIC
 from recover.enums.look import diagnose, examine
 from recover.enums.planning import plan
 from recover.enums.repair import Repair, doing, taking_back
@@ -70,16 +72,16 @@ def diff(asked: Asked, form: str) -> int:
 def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
     """Print, and with `output` write, exactly what a repair would do. 0, also when nothing has to be done."""
     with patient(asked) as it:
-        repair = _planned(it, choices)
+        repair, minded = _planned(it, choices)
         if repair is None:
             return nothing_to_do(asked.options)
-        text = planfile.text(repair, it.expected, choices, it.database.identity())
+        text = planfile.text(repair, it.expected, choices, it.database.identity(), minded)
         if output is not None:
             write_private(output, text)
         if asked.options.json:
             say(text.rstrip())
         else:
-            say(*_shown(repair))
+            say(*_shown(repair), *(f"mind: {it.redactor.text(line)}" for line in minded))
             say(f"next: recover enums repair{asked.flags}{f' --plan {output}' if output else ''}")
     return 0
 
@@ -91,12 +93,12 @@ def repair(asked: Asked, choices: Choices, plan_file: Path | None, limits: Limit
         choices = planned.choices
     with patient(asked, expecting=planned is None) as opened:
         it = replace(opened, expected=planned.expected) if planned else opened
-        todo = _planned(it, choices)
+        todo, minded = _planned(it, choices)
         if todo is None:
             return nothing_to_do(asked.options)
         if planned is not None:
             planfile.require_same(planned, todo, it.database.identity())
-        _confirm(asked.options, _shown(todo), "repair")
+        _confirm(asked.options, [*_shown(todo), *(f"mind: {line}" for line in minded)], "repair")
         id = ledger.new_id()
         carry_out(it.database, doing(todo, id), todo.touched, **asdict(limits))
         left = diagnose(it.database, it.expected)
@@ -122,8 +124,14 @@ def undo(asked: Asked, id: str | None, limits: Limits) -> int:
     return 0
 
 
-def _planned(it: Patient, choices: Choices) -> Repair | None:
-    return plan(it.database, diagnose(it.database, it.expected), choices)
+def _planned(it: Patient, choices: Choices) -> tuple[Repair | None, list[str]]:
+    """The repair, and what has to be minded with it."""
+    found = examine(it.database, diagnose(it.database, it.expected))
+    minded = [f"{b.object} may break: {b.why}" for b in found.breaks if b.certainty == "possible"]
+    minded += [f"{b.object} is left to break: {b.why}" for b in found.breaks if b.object in choices.ignore]
+    minded += surroundings(it.database).words()
+    assumed = f"this assumes code that expects these labels ({it.expected.source or 'as given'}); deploy no other one"
+    return plan(it.database, found, choices), [assumed, *minded, DYNAMIC]
 
 
 def nothing_to_do(options: Options) -> int:
@@ -136,9 +144,15 @@ def nothing_to_do(options: Options) -> int:
 
 
 def _shown(repair: Repair) -> list[str]:
+    """Its statements, and for each dependant that it rewrites what changes in it."""
     lines = ["BEGIN;  -- with guards before, proofs after, and its inverse kept in recover.enum_repairs"]
     changes = (*repair.changes, *repair.closing)
-    return [*lines, *(f"{c.sql};" + (f"  -- {c.note}" if c.note else "") for c in changes), "COMMIT;"]
+    lines += [f"{c.sql};" + (f"  -- {c.note}" if c.note else "") for c in changes]
+    return [*lines, "COMMIT;", *(line for each in repair.dependants for line in _difference(*each))]
+
+
+def _difference(object: str, before: str, after: str) -> list[str]:
+    return [f"rewritten: {object}", *list(unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))[2:]]
 
 
 def _confirm(options: Options, lines: list[str], word: str) -> None:

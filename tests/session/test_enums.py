@@ -80,6 +80,9 @@ def test_the_life_of_a_repair(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path
     refused = doctor("plan", *E_, expect=7)
     assert "add --rewrite-dependants" in refused.stderr
     plan = doctor("plan", *E_, "--rewrite-dependants", "-o", "plan.json").stdout
+    assert "rewritten: view admins\n" in plan
+    assert "-  WHERE ((role)::text = 'admin'::text);\n+  WHERE ((role)::text = 'ADMIN'::text);" in plan
+    assert "mind: this assumes code that expects these labels (expected.yml)" in plan
     assert (tmp_path / "plan.json").stat().st_mode & 0o777 == 0o600
     waits = doctor("repair", "--plan", "plan.json", expect=10)
     assert "--yes" in waits.stderr
