@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from recover.models.annotations import TypeMap
+from recover.models.calls import Unread, keywords
 from recover.models.constants import Unknown, value_of
-from recover.models.kinds import Unread, keywords, metadata_schema
+from recover.models.kinds import metadata_schema
 from recover.models.modules import At, Leads, Source, class_value
 
 _BASES = frozenset({"DeclarativeBase", "DeclarativeBaseNoMeta", "MappedAsDataclass", "SQLModel", "Model", "AsyncAttrs"})
@@ -55,13 +56,20 @@ class Mapped:
     def is_mapped(self) -> bool:
         """Whether SQLAlchemy maps it to a table: a mixin, a base and an abstract class are not mapped."""
         node = self.at.node
-        if _flag(node, "__abstract__") or any(_last(self.source.follow(self.at.to(b))) in _BASES - {"SQLModel", "Model"} for b in node.bases):
+        if _flag(node, "__abstract__") or any(
+            _last(self.source.follow(self.at.to(b))) in _BASES - {"SQLModel", "Model"} for b in node.bases
+        ):
             return False
         if self.sqlmodel:
             return any(k.arg == "table" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords)
-        made = any(isinstance(e, At) and _is_maker(self.source, e) for e in self.lineage)
+        made = any(isinstance(e, At) and _is_maker(e) for e in self.lineage)
         decorated = any(_last_of(d) in ("mapped", "mapped_as_dataclass") for d in node.decorator_list)
-        return made or decorated or class_value(node, "__tablename__") is not None or any(_last(n) in _BASES for n in self.outside)
+        return (
+            made
+            or decorated
+            or class_value(node, "__tablename__") is not None
+            or any(_last(n) in _BASES for n in self.outside)
+        )
 
     @cached_property
     def parent(self) -> Mapped | None:
@@ -110,7 +118,7 @@ class Mapped:
             said = class_value(each.node, "metadata") if isinstance(each.node, ast.ClassDef) else None
             made = each.to(said) if said is not None else None
             if isinstance(each.node, ast.Call):
-                made = keywords(each).get("metadata")
+                made = keywords(self.source, each).get("metadata")
             if schema := metadata_schema(self.source, made):
                 return schema
         return None
@@ -138,7 +146,7 @@ def _same(one: Leads, other: Leads) -> bool:
     return one.node is other.node if isinstance(one, At) and isinstance(other, At) else one == other
 
 
-def _is_maker(source: Source, at: At) -> bool:
+def _is_maker(at: At) -> bool:
     return isinstance(at.node, ast.Call) and _last_of(at.node.func) in _MAKERS
 
 
@@ -183,7 +191,7 @@ def _type_map(source: Source, at: At) -> TypeMap | None:
         leads = source.follow(at.to(registry))
         return _type_map(source, leads) if isinstance(leads, At) and leads.node is not node else None
     if isinstance(node, ast.Call):
-        given = keywords(at).get("type_annotation_map")
+        given = keywords(source, at).get("type_annotation_map")
         if given is None and isinstance(node.func, ast.Attribute):
             leads = source.follow(at.to(node.func.value))
             return _type_map(source, leads) if isinstance(leads, At) and leads.node is not node else None
