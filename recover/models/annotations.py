@@ -9,14 +9,14 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from recover.models.calls import Unread, keywords, positional
 from recover.models.constants import Unknown, value_of
-from recover.models.kinds import Kind, Unread, built, is_type, keywords, kind_of, of_enum, stored_half, with_options
+from recover.models.kinds import Kind, is_type, kind_of, of_enum, stored_half, with_options
 from recover.models.modules import At, Leads, Source
 from recover.models.python_enums import read_enum
 
 MAPPED = frozenset({"Mapped", "DynamicMapped", "WriteOnlyMapped", "MappedColumn"})
 COLUMNS = frozenset({"Column", "mapped_column", "MappedColumn"})
-_PLAIN = ("Optional", "Union", "Annotated", "Literal")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class TypeMap:
 
 def _same(one: Leads, other: Leads) -> bool:
     if isinstance(one, At) and isinstance(other, At):
-        return one.node is other.node
+        literals = isinstance(one.node, ast.Subscript) and isinstance(other.node, ast.Subscript)
+        return one.node is other.node or (literals and ast.dump(one.node) == ast.dump(other.node))
     return isinstance(one, str) and one == other
 
 
@@ -59,17 +60,19 @@ def unwrapped(source: Source, at: At, depth: int = 0) -> Annotation | None:
         return unwrapped(source, leads, depth + 1)
     if isinstance(node, ast.BinOp):
         return _only(source, leads, _alternatives(node), depth)
-    if not isinstance(node, ast.Subscript):
-        return Annotation(leads)
-    generic = _last(source.follow(leads.to(node.value)))
-    parts = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+    return _subscripted(source, leads, depth) if isinstance(node, ast.Subscript) else Annotation(leads)
+
+
+def _subscripted(source: Source, at: At, depth: int) -> Annotation | None:
+    generic = _last(source.follow(at.to(at.node.value)))
+    parts = list(at.node.slice.elts) if isinstance(at.node.slice, ast.Tuple) else [at.node.slice]
     if generic == "Annotated":
-        found = unwrapped(source, leads.to(parts[0]), depth + 1)
-        calls = tuple(leads.to(part) for part in parts[1:])
-        return found and replace(found, calls=(*found.calls, *calls), aliases=(leads, *found.aliases))
+        found = unwrapped(source, at.to(parts[0]), depth + 1)
+        calls = tuple(at.to(part) for part in parts[1:])
+        return found and replace(found, calls=(*found.calls, *calls), aliases=(at, *found.aliases))
     if generic in MAPPED or generic in ("Optional", "Union"):
-        return _only(source, leads, parts, depth)
-    return Annotation(leads) if generic == "Literal" else None
+        return _only(source, at, parts, depth)
+    return Annotation(at) if generic == "Literal" else None
 
 
 def _parsed(at: At) -> At:
@@ -110,11 +113,8 @@ def kind_of_annotation(source: Source, said: Annotation, types: TypeMap) -> Kind
 
 def column_types(source: Source, call: At) -> Iterator[At]:
     """The arguments of a Column that are its type: neither its name nor a constraint, nor a default."""
-    given = keywords(call)
-    for part in (
-        *(call.to(each) for each in call.node.args[:2]),
-        *(given[k] for k in ("type_", "sa_type") if k in given),
-    ):
+    given = keywords(source, call)
+    for part in (*positional(source, call)[:2], *(given[k] for k in ("type_", "sa_type") if k in given)):
         leads = source.follow(part)
         name = (
             source.follow(leads.to(leads.node.func))
@@ -141,7 +141,7 @@ def _is_template(source: Source, call: At) -> bool:
 
 
 def _templated(source: Source, call: At, inner: Leads) -> Kind | None:
-    given = keywords(call)
+    given = keywords(source, call)
     half = stored_half(source, given.get("values_callable"))
     python = read_enum(source, inner) if isinstance(inner, At) else None
     if python is not None:
@@ -177,6 +177,3 @@ def _literal(source: Source, inner: Leads) -> Kind | None:
 
 def _last(name: Leads) -> str:
     return name.rpartition(".")[2] if isinstance(name, str) else ""
-
-
-__all__ = ["COLUMNS", "MAPPED", "Annotation", "TypeMap", "built", "column_types", "kind_of_annotation", "unwrapped"]

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from recover.models.annotations import TypeMap
+from recover.models.calls import Unread, keywords
 from recover.models.constants import Unknown, value_of
-from recover.models.kinds import Unread, keywords, metadata_schema
+from recover.models.kinds import metadata_schema
 from recover.models.modules import At, Leads, Source, class_value
 
 _BASES = frozenset({"DeclarativeBase", "DeclarativeBaseNoMeta", "MappedAsDataclass", "SQLModel", "Model", "AsyncAttrs"})
@@ -61,7 +62,7 @@ class Mapped:
             return False
         if self.sqlmodel:
             return any(k.arg == "table" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords)
-        made = any(isinstance(e, At) and _is_maker(self.source, e) for e in self.lineage)
+        made = any(isinstance(e, At) and _is_maker(e) for e in self.lineage)
         decorated = any(_last_of(d) in ("mapped", "mapped_as_dataclass") for d in node.decorator_list)
         return (
             made
@@ -117,7 +118,7 @@ class Mapped:
             said = class_value(each.node, "metadata") if isinstance(each.node, ast.ClassDef) else None
             made = each.to(said) if said is not None else None
             if isinstance(each.node, ast.Call):
-                made = keywords(each).get("metadata")
+                made = keywords(self.source, each).get("metadata")
             if schema := metadata_schema(self.source, made):
                 return schema
         return None
@@ -145,7 +146,7 @@ def _same(one: Leads, other: Leads) -> bool:
     return one.node is other.node if isinstance(one, At) and isinstance(other, At) else one == other
 
 
-def _is_maker(source: Source, at: At) -> bool:
+def _is_maker(at: At) -> bool:
     return isinstance(at.node, ast.Call) and _last_of(at.node.func) in _MAKERS
 
 
@@ -190,7 +191,7 @@ def _type_map(source: Source, at: At) -> TypeMap | None:
         leads = source.follow(at.to(registry))
         return _type_map(source, leads) if isinstance(leads, At) and leads.node is not node else None
     if isinstance(node, ast.Call):
-        given = keywords(at).get("type_annotation_map")
+        given = keywords(source, at).get("type_annotation_map")
         if given is None and isinstance(node.func, ast.Attribute):
             leads = source.follow(at.to(node.func.value))
             return _type_map(source, leads) if isinstance(leads, At) and leads.node is not node else None

@@ -18,7 +18,7 @@ class Unknown(Exception):
     """What is only known when the code runs."""
 
 
-def value_of(source: Source, at: At, depth: int = 0) -> Any:
+def value_of(source: Source, at: At, depth: int = 0) -> Any:  # noqa: C901, PLR0911 - one case per kind of expression
     """The value. Raises Unknown when it would have to be computed."""
     if depth > 20:  # noqa: PLR2004 - a circle, or no constant
         raise Unknown

@@ -9,17 +9,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from recover.enums.expected import Labels, Pairs
+from recover.models.calls import Unread, inlined, keywords, positional, require_seen
 from recover.models.constants import Unknown, value_of
-from recover.models.modules import At, Leads, Source
+from recover.models.modules import At, Leads, Source, class_value
 from recover.models.python_enums import PythonEnum, read_enum
 
 TAKEN = "values_callable is taken to give the values"
-
-
-class Unread(Exception):
-    """What is an enum, or may be one, and cannot be told without running the code; says why."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +67,14 @@ def _of_call(source: Source, at: At, depth: int) -> Kind | None:
     if isinstance(callee, At):
         if isinstance(callee.node, ast.ClassDef):
             return _of_class(source, callee, at, depth)
-        return kind_of(source, inlined(callee, at), depth + 1) if isinstance(callee.node, ast.FunctionDef) else None
+        return (
+            kind_of(source, inlined(source, callee, at), depth + 1)
+            if isinstance(callee.node, ast.FunctionDef)
+            else None
+        )
     if is_type(callee):
         return built(source, at)
-    parts = [kind_of(source, at.to(part), depth + 1) for part in at.node.args]
+    parts = [kind_of(source, part, depth + 1) for part in positional(source, at)]
     found = next((part for part in parts if part), None)
     if found is None and not callee.startswith(("sqlalchemy", "sqlmodel")) and _names_an_enum(source, at):
         raise Unread(f"{callee} stores an enum, and is not in the folder")
@@ -85,60 +87,12 @@ def is_type(name: str) -> bool:
 
 
 def _names_an_enum(source: Source, at: At) -> bool:
-    leads = [source.follow(at.to(part)) for part in at.node.args]
+    leads = [source.follow(part) for part in positional(source, at)]
     return any(isinstance(each, At) and read_enum(source, each) for each in leads)
-
-
-def inlined(function: At, call: At) -> At:
-    """What a function of one return gives for these arguments. Raises Unread for any other function."""
-    node: ast.FunctionDef = function.node
-    returns = [part for part in ast.walk(node) if isinstance(part, ast.Return) and part.value is not None]
-    if len(returns) != 1:
-        raise Unread(f"{node.name}() decides it when it runs")
-    spec = node.args
-    names = [each.arg for each in (*spec.posonlyargs, *spec.args)]
-    defaults = zip(names[len(names) - len(spec.defaults) :], spec.defaults, strict=True)
-    keyed = ((each.arg, value) for each, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if value)
-    local = {name: function.to(value) for name, value in (*defaults, *keyed)}
-    local |= {name: call.to(value) for name, value in zip(names, call.node.args, strict=False)}
-    given = keywords(call)
-    local |= {name: value for name, value in given.items() if name in {*names, *(a.arg for a in spec.kwonlyargs)}}
-    if spec.kwarg:
-        rest = {name: value for name, value in given.items() if name not in local}
-        local[spec.kwarg.arg] = call.to(_Given(rest))
-    if spec.vararg:
-        local[spec.vararg.arg] = call.to(ast.Tuple(call.node.args[len(names) :], ast.Load()))
-    return At(function.module, returns[0].value, local)
-
-
-class _Given(ast.expr):
-    """The keywords that a function takes as **kwargs."""
-
-    def __init__(self, given: Mapping[str, At]) -> None:
-        super().__init__()
-        self.given = given
-
-
-def keywords(call: At) -> dict[str, At]:
-    """The keyword arguments of a call, those of a ** that can be seen included."""
-    found: dict[str, At] = {}
-    for each in call.node.keywords:
-        if each.arg is not None:
-            found[each.arg] = call.to(each.value)
-            continue
-        inner = call.local.get(each.value.id) if isinstance(each.value, ast.Name) else call.to(each.value)
-        if inner is not None and isinstance(inner.node, _Given):
-            found |= inner.node.given
-        elif inner is not None and isinstance(inner.node, ast.Dict):
-            pairs = zip(inner.node.keys, inner.node.values, strict=True)
-            found |= {key.value: inner.to(value) for key, value in pairs if isinstance(key, ast.Constant)}
-    return found
 
 
 def _of_class(source: Source, at: At, call: At | None, depth: int) -> Kind | None:
     """A TypeDecorator around an enum, or a subclass of Enum; `call` makes one with arguments."""
-    from recover.models.modules import class_value
-
     node: ast.ClassDef = at.node
     impl = class_value(node, "impl")
     bases = [source.follow(at.to(base)) for base in node.bases]
@@ -161,7 +115,8 @@ def _is_type_itself(leads: Leads) -> bool:
 
 def built(source: Source, call: At) -> Kind:
     """`Enum(…)`. Raises Unread when its labels cannot be told."""
-    given = keywords(call)
+    require_seen(source, call)
+    given = keywords(source, call)
     half = stored_half(source, given.get("values_callable"))
     python = _class_of(source, call)
     kind = of_enum(python, half) if python else Kind(_strings(source, call))
@@ -171,20 +126,21 @@ def built(source: Source, call: At) -> Kind:
 def with_options(source: Source, kind: Kind, given: Mapping[str, At]) -> Kind:
     """The same with what the keywords say. Raises Unread when they cannot be told."""
     name = _told(source, given, "name", kind.name)
-    native = bool(_told(source, given, "native_enum", True))
-    aliases = {} if _told(source, given, "omit_aliases", True) else {"certain": False, "note": "aliases are left out"}
+    native = bool(_told(source, given, "native_enum", default=True))
+    sure = bool(_told(source, given, "omit_aliases", default=True))
     return replace(
         kind,
         name=name,
-        schema=_told(source, given, "schema", None) or metadata_schema(source, given.get("metadata")),
+        schema=_told(source, given, "schema") or metadata_schema(source, given.get("metadata")),
         native=native,
-        inherits=bool(_told(source, given, "inherit_schema", False)),
+        inherits=bool(_told(source, given, "inherit_schema")),
         length=None if native else _told(source, given, "length", max(map(len, kind.labels), default=0)),
-        **aliases,
+        certain=kind.certain and sure,
+        note=kind.note if sure else "aliases are left out",
     )
 
 
-def _told(source: Source, given: Mapping[str, At], key: str, default: object):  # type: ignore[no-untyped-def]
+def _told(source: Source, given: Mapping[str, At], key: str, default: object = None) -> Any:
     if key not in given:
         return default
     try:
@@ -205,28 +161,31 @@ def of_enum(python: PythonEnum, half: Half = Half()) -> Kind:
 
 
 def _class_of(source: Source, call: At) -> PythonEnum | None:
-    if len(call.node.args) != 1 or isinstance(call.node.args[0], ast.Starred):
+    placed = positional(source, call)
+    if len(placed) != 1 or isinstance(placed[0].node, ast.Starred):
         return None
-    leads = source.follow(call.to(call.node.args[0]))
+    leads = source.follow(placed[0])
     if isinstance(leads, str):
         raise Unread(f"the enum {leads} is not in the folder")
     return read_enum(source, leads)
 
 
 def _strings(source: Source, call: At) -> Labels:
-    found: list[str] = []
-    for part in call.node.args:
-        starred = isinstance(part, ast.Starred)
-        at = call.to(part.value if starred else part)
-        listed = _listed(source, at) if starred else None
-        try:
-            value = listed or value_of(source, at)
-        except Unknown:
-            raise Unread("its labels are computed") from None
-        if not isinstance(value, str if not starred else tuple):
-            raise Unread("its labels are no text")
-        found += value if starred else [value]
-    return tuple(found)
+    labels = tuple(label for part in positional(source, call) for label in _labels(source, part))
+    if not all(isinstance(label, str) for label in labels):
+        raise Unread("its labels are no text")
+    return labels
+
+
+def _labels(source: Source, at: At) -> tuple[Any, ...]:
+    """One label, or those behind a star."""
+    try:
+        if not isinstance(at.node, ast.Starred):
+            return (value_of(source, at),)
+        inner = at.to(at.node.value)
+        return _listed(source, inner) or tuple(value_of(source, inner))
+    except (Unknown, TypeError):
+        raise Unread("its labels are computed") from None
 
 
 def _listed(source: Source, at: At) -> Labels | None:
@@ -282,5 +241,5 @@ def metadata_schema(source: Source, at: At | None) -> str | None:
     leads = source.follow(at) if at is not None else ""
     if isinstance(leads, str) or not isinstance(leads.node, ast.Call):
         return None
-    schema = _told(source, keywords(leads), "schema", None)
-    return str(schema) if schema is not None else metadata_schema(source, keywords(leads).get("metadata"))
+    schema = _told(source, keywords(source, leads), "schema")
+    return str(schema) if schema is not None else metadata_schema(source, keywords(source, leads).get("metadata"))

@@ -61,7 +61,7 @@ class Module:
         for node in body:
             yield from self._of_statement(node)
 
-    def _of_statement(self, node: Any) -> Iterator[tuple[str, Bound]]:
+    def _of_statement(self, node: Any) -> Iterator[tuple[str, Bound]]:  # noqa: C901 - one case per kind of statement
         match node:
             case ast.ClassDef() | ast.FunctionDef():
                 yield node.name, node
@@ -91,7 +91,7 @@ class At:
     node: Any
     local: Mapping[str, At] = field(default_factory=dict)
 
-    def to(self, node: ast.AST) -> At:
+    def to(self, node: Any) -> At:
         """Another piece of the same place."""
         return replace(self, node=node)
 
@@ -173,7 +173,7 @@ class Source:
             return self.follow(here, depth) or here
         for star in module.stars:
             other = self.module(star)
-            found: Leads = "" if other in (None, module) else self._bound(other, name, depth + 1)  # type: ignore[arg-type]
+            found: Leads = "" if other in (None, module) else self._bound(other, name, depth + 1)
             if isinstance(found, At) or "." in found:
                 return found
         return name if not module.stars else next((f"{s}.{name}" for s in module.stars if not self.module(s)), name)

@@ -70,6 +70,7 @@ def bare(kind: Any) -> Any:
     from sqlalchemy.dialects import postgresql
 
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    kind = variant(kind)
     while not hasattr(kind, "enums"):
         if hasattr(kind, "load_dialect_impl"):
             inner = kind.load_dialect_impl(dialect)
@@ -78,7 +79,7 @@ def bare(kind: Any) -> Any:
         if inner is None or inner is kind:
             return kind
         kind = variant(inner)
-    return variant(kind)
+    return kind
 
 
 def variant(kind: Any) -> Any:

@@ -6,8 +6,9 @@ Source: Python documentation, "enum" (auto(), _generate_next_value_, aliases, th
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from recover.models.constants import Unknown, value_of
 from recover.models.modules import At, Source
@@ -82,17 +83,21 @@ _AUTO = object()
 def _assigned(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:
     """What a class body sets to a value, and what makes a member of it by its name."""
     for part in node.body:
-        if isinstance(part, ast.Assign):
-            targets: Iterable[ast.expr] = part.targets
-        elif isinstance(part, ast.AnnAssign) and part.value is not None:
-            targets = [part.target]
-        else:
-            continue
-        value = part.value
-        assert value is not None
+        value = part.value if isinstance(part, (ast.Assign, ast.AnnAssign)) else None
+        targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
         for target in targets:
-            if isinstance(target, ast.Name) and not target.id.startswith("_") and not isinstance(value, ast.Lambda):
+            if (
+                value is not None
+                and isinstance(target, ast.Name)
+                and _is_public(target.id)
+                and not isinstance(value, ast.Lambda)
+            ):
                 yield target.id, value
+
+
+def _is_public(name: str) -> bool:
+    """Neither of Python's own names (`__module__`, `_ignore_`) nor mangled (`__x`)."""
+    return not name.startswith("__") and not (name.startswith("_") and name.endswith("_"))
 
 
 def _member(source: Source, at: At, before: list[tuple[str, object]]) -> object:
@@ -109,12 +114,12 @@ def _member(source: Source, at: At, before: list[tuple[str, object]]) -> object:
     return value
 
 
-def _automatic(source: Source, classes: Iterable[At]):  # type: ignore[no-untyped-def]
+def _automatic(source: Source, classes: Iterable[At]) -> Callable[[str], object] | None:
     """What _generate_next_value_ makes of a name, where it is one of the usual."""
     for at in classes:
         for part in at.node.body if isinstance(at.node, ast.ClassDef) else ():
             if isinstance(part, ast.FunctionDef) and part.name == "_generate_next_value_":
-                return lambda name, at=at, part=part: _generated(source, at, part, name)
+                return partial(_generated, source, at, part)
     return None
 
 

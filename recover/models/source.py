@@ -6,6 +6,7 @@ Sources: SQLAlchemy documentation, "Declarative Table with mapped_column()"; SQL
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +14,11 @@ from pathlib import Path
 from recover.enums.expected import Expected, Member
 from recover.errors import UsageError
 from recover.models.annotations import COLUMNS, MAPPED, column_types, kind_of_annotation, unwrapped
+from recover.models.calls import Unread, inlined, keywords, positional
 from recover.models.classes import Mapped
 from recover.models.constants import Unknown, value_of
 from recover.models.imported import disagreement, gathered, spelled, stores
-from recover.models.kinds import Kind, Unread, inlined, keywords, kind_of, metadata_schema
+from recover.models.kinds import Kind, kind_of, metadata_schema
 from recover.models.modules import At, Source
 
 _AROUND = frozenset({"deferred", "column_property"})
@@ -60,7 +62,7 @@ class _Found:
     def add_table(self, source: Source, call: At) -> None:
         try:
             table = _constant(source, call.to(call.node.args[0]), "its name")
-            given = keywords(call)
+            given = keywords(source, call)
             own = given.get("schema")
             metadata = call.to(call.node.args[1]) if len(call.node.args) > 1 else given.get("metadata")
             schema = _constant(source, own, "its schema") if own is not None else _schema(source, metadata)
@@ -70,7 +72,7 @@ class _Found:
         for part in call.node.args[2:]:
             column = _column_call(source, call.to(part))
             if column is not None:
-                self.add(source, _Column("", None, column), schema, table)
+                self.add(source, _Column("", call, None, column), schema, table)
 
     def add(self, source: Source, column: _Column, schema: str | None, table: str) -> None:
         try:
@@ -95,18 +97,17 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Column:
-    """A column as it stands in a class body: what it is annotated with, and what makes it."""
+    """A column as it stands in a class or a Table, its `home`: what it is annotated with, and what makes it."""
 
     attribute: str
+    home: At
     annotation: At | None
     call: At | None
     cls: Mapped | None = None
 
     @property
     def at(self) -> At:
-        place = self.call or self.annotation
-        assert place is not None
-        return place
+        return self.call or self.annotation or self.home
 
     def read(self, source: Source) -> tuple[str, Kind | None]:
         """The column's name and its enum. Raises Unread."""
@@ -131,8 +132,6 @@ class _Column:
 
 def _elsewhere(name: str) -> bool:
     """Whether a name comes from a package that may hold enums: not Python's, not the ORM's."""
-    import sys
-
     top = name.partition(".")[0]
     known = {
         *sys.stdlib_module_names,
@@ -148,8 +147,9 @@ def _elsewhere(name: str) -> bool:
 
 def _own_name(source: Source, call: At) -> str | None:
     """The name a Column gives itself, where that is not its attribute's."""
-    first = call.node.args[0] if call.node.args else None
-    said = keywords(call).get("name") or (call.to(first) if isinstance(first, (ast.Constant, ast.JoinedStr)) else None)
+    first = positional(source, call)[:1]
+    texts = [each for each in first if isinstance(each.node, (ast.Constant, ast.JoinedStr))]
+    said = keywords(source, call).get("name") or (texts[0] if texts else None)
     return _constant(source, said, "its name") if said is not None else None
 
 
@@ -191,14 +191,14 @@ def _column(cls: Mapped, part: At, name: str, annotation: ast.expr | None, value
     made = _column_call(cls.source, call) if call is not None else None
     field = _field(cls.source, call) if call is not None and made is None else None
     if made is None and field is not None:
-        column = keywords(field).get("sa_column")
+        column = keywords(cls.source, field).get("sa_column")
         made = _column_call(cls.source, column) if column is not None else field
     by_annotation = said is not None and (cls.sqlmodel or _last(cls.source, said) in MAPPED)
     if said is not None and cls.sqlmodel and _last(cls.source, said) == "ClassVar":
         return None
     if made is None and (not by_annotation or (call is not None and isinstance(call.node, ast.Call))):
         return None
-    return _Column(name, said if by_annotation else None, made, cls)
+    return _Column(name, part, said if by_annotation else None, made, cls)
 
 
 def _column_call(source: Source, at: At, depth: int = 0) -> At | None:
@@ -211,7 +211,7 @@ def _column_call(source: Source, at: At, depth: int = 0) -> At | None:
         if not isinstance(callee.node, ast.FunctionDef):
             return None
         try:
-            return _column_call(source, inlined(callee, leads), depth + 1)
+            return _column_call(source, inlined(source, callee, leads), depth + 1)
         except Unread:
             return None
     last = callee.rpartition(".")[2]

@@ -1,4 +1,5 @@
 """The declarative base."""
+# ruff: noqa: N805, RUF012 - as declarative models are written
 
 from typing import Annotated
 
