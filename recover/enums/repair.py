@@ -52,10 +52,9 @@ class Repair:
     """Everything one transaction does. Types and tables are named as SQL takes them in any search_path.
 
     `before` and `after` are the labels of every type it changes; `renames` (type, old, new) what the ledger
-    remembers. `closing` are the changes that no proof can see any more: labels added, bridges built. `proofs` are
-    statements of their own that raise when something is not as it should be. `rewritten` are types whose tables a
-    proof of untouched files would fail for. `undo_last` runs after everything else is taken back. `dependants` are
-    those it rewrites: object, definition before, definition after.
+    remembers. `closing` are the changes that no proof can see any more: labels added, bridges built, types
+    changed. `undo_last` runs after everything else is taken back. `dependants` are those it rewrites: object,
+    definition before, definition after.
     """
 
     strategy: str
@@ -66,8 +65,6 @@ class Repair:
     closing: tuple[Change, ...] = ()
     locked: tuple[str, ...] = ()
     written: tuple[Written, ...] = ()
-    proofs: tuple[str, ...] = ()
-    rewritten: tuple[str, ...] = ()
     undo_last: tuple[str, ...] = ()
     dependants: tuple[tuple[str, str, str], ...] = ()
 
@@ -136,7 +133,7 @@ def renaming(type: str, labels: Sequence[str], renames: Sequence[Rename]) -> lis
 
 def doing(repair: Repair, id: str) -> list[Statement]:
     """The whole transaction of the repair: guards, changes, proofs, the ledger's row."""
-    proven = sorted({*repair.before} - {*repair.rewritten})
+    proven = sorted(repair.before)
     return [
         ledger.named(id),
         *opening(repair.before, repair.locked),
@@ -144,7 +141,6 @@ def doing(repair: Repair, id: str) -> list[Statement]:
         *([remember(proven)] if proven else []),
         *(Statement(change.sql) for change in repair.changes),
         *(Statement(sql) for sql in all_written(repair.written)),
-        *(Statement(sql) for sql in repair.proofs),
         *([prove(proven)] if proven else []),
         *(Statement(change.sql) for change in repair.closing),
         Statement(ledger.NOTE, _note(repair)),
