@@ -15,28 +15,38 @@ JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype = 'e' AND n.nspname NOT LIKE 'pg\_temp\_%'
 ORDER BY n.nspname, t.typname;
 
+-- name: carriers
+-- The types that carry values of these enums: themselves, domains over them, arrays, ranges, composites and rows.
+-- Asked once and handed to the other questions: the planner takes a recursion for far bigger than it is.
+WITH RECURSIVE edge (below, above, step) AS MATERIALIZED (
+    SELECT d.typbasetype, d.oid, 'domain' FROM pg_catalog.pg_type d WHERE d.typtype = 'd'
+    UNION ALL
+    SELECT a.typelem, a.oid, 'array' FROM pg_catalog.pg_type a WHERE a.typcategory = 'A' AND a.oid >= 16384
+    UNION ALL
+    SELECT r.rngsubtype, r.rngtypid, 'buried' FROM pg_catalog.pg_range r
+    UNION ALL  -- from 14 on; as JSON, for older servers have no such column
+    SELECT m.rngtypid, (pg_catalog.to_jsonb(m) ->> 'rngmultitypid')::oid, 'buried' FROM pg_catalog.pg_range m
+    UNION ALL
+    SELECT f.atttypid, s.reltype, 'buried' FROM pg_catalog.pg_attribute f
+    JOIN pg_catalog.pg_class s ON s.oid = f.attrelid
+    WHERE f.attrelid >= 16384 AND f.attnum > 0 AND NOT f.attisdropped AND s.reltype <> 0
+),
+carrier (enum, type, shape) AS (
+    SELECT t.oid, t.oid, 'plain' FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
+    UNION
+    SELECT c.enum, e.above, CASE e.step WHEN 'domain' THEN c.shape
+                                        WHEN 'array' THEN CASE c.shape WHEN 'plain' THEN 'array' ELSE 'buried' END
+                                        ELSE 'buried' END
+    FROM carrier c JOIN edge e ON e.below = c.type
+)
+SELECT c.enum::bigint AS enum, c.type::bigint AS type, c.shape FROM carrier c ORDER BY 1, 2, 3;
+
 -- name: enum_columns
 -- The columns that hold values of an enum type: directly, through domains, arrays, composites, ranges.
 -- "plain" and "array" can be asked for a label; "buried" ones (composites, ranges) cannot.
-WITH RECURSIVE carrier (enum, type, shape) AS (
-    SELECT t.oid, t.oid, 'plain' FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
-    UNION
-    SELECT c.enum, u.type, u.shape
-    FROM carrier c
-    CROSS JOIN LATERAL (
-        SELECT d.oid, c.shape FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
-        UNION ALL
-        SELECT a.oid, CASE c.shape WHEN 'plain' THEN 'array' ELSE 'buried' END
-        FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
-        UNION ALL
-        SELECT r.rngtypid, 'buried' FROM pg_catalog.pg_range r WHERE r.rngsubtype = c.type
-        UNION ALL
-        SELECT m.rngmultitypid, 'buried' FROM pg_catalog.pg_range m WHERE m.rngtypid = c.type
-        UNION ALL
-        SELECT s.reltype, 'buried' FROM pg_catalog.pg_attribute f
-        JOIN pg_catalog.pg_class s ON s.oid = f.attrelid
-        WHERE f.atttypid = c.type AND f.attnum > 0 AND NOT f.attisdropped AND s.reltype <> 0
-    ) AS u (type, shape)
+WITH carrier (enum, type, shape) AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]),
+        pg_catalog.unnest(%(types)s::bigint[]::oid[]), pg_catalog.unnest(%(shapes)s::text[]))
 )
 SELECT k.enum::bigint AS oid,
        n.nspname::text AS schema,
@@ -85,16 +95,8 @@ SELECT pg_catalog.concat_ws('|',
 -- name: enum_constants
 -- Every object that holds a constant of these types (or of a carrier of them): such an object is bound to a
 -- label by oid. Sources: "pg_depend"; a constant depends on its type. Partition bounds have no such entry.
-WITH RECURSIVE carrier (enum, type) AS (
-    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
-    UNION
-    SELECT c.enum, u.type
-    FROM carrier c
-    CROSS JOIN LATERAL (
-        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
-        UNION ALL
-        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
-    ) AS u (type)
+WITH carrier (enum, type) AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
 ),
 holder (enum, class, object) AS (
     SELECT DISTINCT c.enum, d.classid, d.objid

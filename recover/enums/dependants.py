@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recover.enums import mending
+from recover.enums.carriers import carriers
 from recover.enums.drift import EnumType
 from recover.enums.mending import Mend, Spelling
 from recover.enums.positions import Hit, in_body, in_definition
@@ -60,7 +61,10 @@ class Break:
 def follows(database: SeeDatabase, oids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
     """Per type what is bound to it by oid, in words. Raises as `rows` does."""
     found: dict[int, list[str]] = {}
-    rows = database.rows("what depends on the types", _named("follows", oids=list(oids))) if oids else []
+    if not oids:
+        return {}
+    told = carriers(database, oids).args(buried=True)
+    rows = database.rows("what depends on the types", _named("follows", enums=told["enums"], types=told["types"]))
     for row in rows:
         found.setdefault(int(str(row["oid"])), []).append(str(row["object"]))
     return {oid: tuple(objects) for oid, objects in found.items()}
@@ -72,11 +76,12 @@ def breaks(database: SeeDatabase, changes: Sequence[Change]) -> tuple[Break, ...
     if not changing:
         return ()
     labels = sorted({old for change in changing.values() for old in change.renames})
-    args = {"oids": list(changing), "labels": labels}
+    told = carriers(database, list(changing)).args(buried=False)
+    args = {**told, "labels": labels}
     defined = database.rows("definitions that hold labels", _named("definitions", **args))
     bodies = database.rows("functions that hold labels", _named("bodies", labels=labels))
     wrapped = database.rows("what keeps what a function made", _named("wrapped", **args))
-    fields = database.rows("columns of these names", _named("fields", oids=list(changing))) if bodies else []
+    fields = database.rows("columns of these names", _named("fields", **told)) if bodies else []
     found = [broken for rows in _by_object(defined) for broken in _defined(rows, changing)]
     found += [broken for row in bodies for broken in _body(row, list(changing.values()), fields)]
     found += [_wrapped(row, changing[row["oid"]]) for row in wrapped]  # type: ignore[index]
@@ -85,7 +90,8 @@ def breaks(database: SeeDatabase, changes: Sequence[Change]) -> tuple[Break, ...
 
 def wrappers(database: SeeDatabase, oids: Sequence[int]) -> list[Row]:
     """What keeps what a function made of labels of these types. Raises as `rows` does."""
-    return database.rows("what keeps what a function made", _named("wrapped", oids=list(oids), labels=[]))
+    told = carriers(database, oids).args(buried=False)
+    return database.rows("what keeps what a function made", _named("wrapped", **told, labels=[])) if oids else []
 
 
 def _named(name: str, **args: object) -> Any:
@@ -109,6 +115,8 @@ def _defined(rows: Sequence[Mapping[str, Any]], changing: Mapping[int, Change]) 
     hits = {
         s.type.sql: [h for text in texts for h in in_definition(text, s.type, s.renames, s.names)] for s in spellings
     }
+    if not any(hits.values()) and row["kind"] != "materialized view":
+        return
     exact = all(hit.sure and hit.exact for found in hits.values() for hit in found)
     mend = mending.of_definition(row, [*spellings, *others]) if exact else None
     for spelling in spellings:

@@ -4,16 +4,8 @@
 -- name: definitions
 -- Every object that depends on a column of these types and whose definition, as the server spells it, holds one of
 -- the labels. `names` are the columns of the type that it uses, `others` its other columns of the same names.
-WITH RECURSIVE carrier (enum, type) AS (
-    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
-    UNION
-    SELECT c.enum, u.oid
-    FROM carrier c
-    CROSS JOIN LATERAL (
-        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
-        UNION ALL
-        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
-    ) AS u
+WITH carrier (enum, type) AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
 ),
 field (enum, relation, number, name) AS (
     SELECT c.enum, a.attrelid, a.attnum, a.attname
@@ -142,39 +134,26 @@ ORDER BY 3;
 
 -- name: fields
 -- Every column of a user's table or view that is called like a column of these types, and of which type it is.
-WITH RECURSIVE carrier (enum, type) AS (
-    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
-    UNION
-    SELECT c.enum, u.oid
-    FROM carrier c
-    CROSS JOIN LATERAL (
-        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
-        UNION ALL
-        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
-    ) AS u
+WITH carrier (enum, type) AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
 )
 SELECT r.oid::bigint AS relation, r.relname::text AS table, a.attname::text AS name, a.attnum::int AS number,
-       (SELECT c.enum::bigint FROM carrier c WHERE c.type = a.atttypid LIMIT 1) AS enum
+       pg_catalog.min(c.enum::bigint) AS enum
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'v', 'm', 'f')
 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+JOIN (SELECT DISTINCT f.attname FROM carrier c JOIN pg_catalog.pg_attribute f ON f.atttypid = c.type
+      WHERE f.attnum > 0 AND NOT f.attisdropped) AS named ON named.attname = a.attname
+LEFT JOIN carrier c ON c.type = a.atttypid
 WHERE a.attnum > 0 AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'recover')
-  AND a.attname IN (SELECT f.attname FROM carrier c JOIN pg_catalog.pg_attribute f ON f.atttypid = c.type)
-ORDER BY r.oid, a.attnum;
+GROUP BY 1, 2, 3, 4
+ORDER BY 1, 4;
 
 -- name: wrapped
 -- Indexes, stored generated columns and partition keys over a function of a user's that takes such a type and gives
 -- another: what the function gave is kept, and a rename does not change it. Also aggregates that start from a label.
-WITH RECURSIVE carrier (enum, type) AS (
-    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
-    UNION
-    SELECT c.enum, u.oid
-    FROM carrier c
-    CROSS JOIN LATERAL (
-        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
-        UNION ALL
-        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
-    ) AS u
+WITH carrier (enum, type) AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
 ),
 wrapper AS (
     SELECT DISTINCT c.enum, p.oid
@@ -216,21 +195,8 @@ ORDER BY 1, 2, 3;
 
 -- name: follows
 -- Everything that is bound to these types by oid, in words.
-WITH RECURSIVE carrier (enum, type) AS (
-    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
-    UNION
-    SELECT c.enum, u.oid
-    FROM carrier c
-    CROSS JOIN LATERAL (
-        SELECT d.oid FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
-        UNION ALL
-        SELECT a.oid FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
-        UNION ALL
-        SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngsubtype = c.type
-        UNION ALL
-        SELECT s.reltype FROM pg_catalog.pg_attribute f JOIN pg_catalog.pg_class s ON s.oid = f.attrelid
-        WHERE f.atttypid = c.type AND s.relkind = 'c' AND NOT f.attisdropped
-    ) AS u
+WITH carrier (enum, type) AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
 ),
 field AS (
     SELECT c.enum, a.attrelid, a.attnum

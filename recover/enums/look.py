@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recover.enums import catalog
+from recover.enums.carriers import carriers
 from recover.enums.columns import ColumnDrift
 from recover.enums.columns import look as columns_of
 from recover.enums.dependants import Break, Change, breaks, follows
@@ -145,7 +146,8 @@ def _holders(database: SeeDatabase, oids: Sequence[int]) -> Mapping[int, tuple[H
     if not oids:
         return {}
     found: dict[int, tuple[Holder, ...]] = {}
-    for row in database.rows("the columns of enum types", catalog.named("enum_columns", oids=list(oids))):
+    told = carriers(database, oids).args(buried=True)
+    for row in database.rows("the columns of enum types", catalog.named("enum_columns", **told)):
         oid = int(str(row["oid"]))
         found[oid] = (*found.get(oid, ()), read_holder(row))
     return found
@@ -154,7 +156,8 @@ def _holders(database: SeeDatabase, oids: Sequence[int]) -> Mapping[int, tuple[H
 def _constants(database: SeeDatabase, oids: Sequence[int]) -> Sequence[Row]:
     if not oids:
         return []
-    return database.rows("the objects bound to labels", catalog.named("enum_constants", oids=list(oids)))
+    told = carriers(database, oids).args(buried=False)
+    return database.rows("the objects bound to labels", catalog.named("enum_constants", **told))
 
 
 def _uses(database: SeeDatabase, drift: Drift, holders: Sequence[Holder], constants: Sequence[Row]) -> Uses:
