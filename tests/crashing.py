@@ -58,13 +58,13 @@ def crash(drill: Drill, step: str, point: str, *, begin: bool = True) -> None:
 
 
 def schema_changes(drill: Drill) -> Counter[str]:
-    """How often the server was told each ALTER TYPE."""
+    """How often the server was told each ALTER TYPE; those that only take the type's lock name no place."""
     log = (
         docker("logs", f"{drill.project}-postgres-1", stderr=True)
         if drill.runtime == "compose"
         else (drill.replica / "log" / "postgres.log").read_text()
     )
-    return Counter(re.findall(r"ALTER TYPE \S+ (?:RENAME|ADD) VALUE [^;\n]*", log))
+    return Counter(re.findall(r"ALTER TYPE \S+ (?:RENAME VALUE|ADD VALUE IF NOT EXISTS '\w+' (?:AFTER|BEFORE)) [^;\n]*", log))
 
 
 def assert_recovered(drill: Drill, before: dict[str, int]) -> None:

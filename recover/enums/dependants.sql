@@ -103,9 +103,11 @@ SELECT DISTINCT d.enum::bigint AS oid, d.kind, d.schema::text, d.name::text, d.d
                AND a.attname::text = ANY (d.names)
                AND NOT EXISTS (SELECT FROM carrier c WHERE c.enum = d.enum AND c.type = a.atttypid)) AS others
 FROM defined d
-WHERE EXISTS (SELECT FROM pg_catalog.unnest(%(labels)s::text[]) AS l (label)
-              WHERE pg_catalog.strpos(d.definition, l.label) > 0 OR pg_catalog.strpos(d.more, l.label) > 0)
-   OR d.kind = 'materialized view'
+WHERE d.kind = 'materialized view'
+   -- The server spells every text with a cast; a constant of an enum has its own type there, and follows.
+   OR (d.definition || ' ' || d.more ~ '''::(text|character|bpchar|varchar|name)'
+       AND EXISTS (SELECT FROM pg_catalog.unnest(%(labels)s::text[]) AS l (label)
+                   WHERE pg_catalog.strpos(d.definition, l.label) > 0 OR pg_catalog.strpos(d.more, l.label) > 0))
 ORDER BY 1, 2, 3, 4;
 
 -- name: bodies
