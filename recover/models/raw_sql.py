@@ -16,7 +16,8 @@ from recover.postgres.names import read_names
 from recover.postgres.statements import tokens
 
 _SQL = re.compile(
-    r"\bselect\b.+\bfrom\b|\binsert\s+into\b|\bupdate\b.+\bset\b|\bdelete\s+from\b|\bmerge\s+into\b|\bcopy\b.+\bfrom\b"
+    r"\bselect\b.+\bfrom\b"
+    r"|\binsert\s+into\b|\bupdate\b.+\bset\b|\bdelete\s+from\b|\bmerge\s+into\b|\bcopy\b.+\bfrom\b"
     r"|\b(create|alter|drop|comment\s+on)\s+(or\s+replace\s+)?(unique\s+|materialized\s+|temp\w*\s+)?"
     r"(table|view|function|procedure|policy|trigger|index|type|rule|domain)\b"
     r"|\bwhere\b.+[=<>]|\bcase\s+when\b|\bdo\s+\$",
@@ -24,7 +25,7 @@ _SQL = re.compile(
 )
 _TAKES_SQL = frozenset(
     {"text", "literal_column", "execute", "executemany", "exec_driver_sql", "DDL", "CheckConstraint", "RunSQL", "raw",
-     "read_sql", "read_sql_query", "fetch", "fetchrow", "fetchval", "fetch_all", "fetch_one", "sqltext", "mogrify", "SQL"}
+     "read_sql", "read_sql_query", "fetch", "fetchrow", "fetchval", "fetch_all", "fetch_one", "mogrify", "SQL"}
 )  # fmt: skip
 _BINDS = frozenset(
     {"execute", "executemany", "exec_driver_sql", "fetch", "fetchrow", "fetchval", "fetch_all", "fetch_one", "scalar",
