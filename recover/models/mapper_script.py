@@ -42,7 +42,7 @@ def ask(target: str) -> dict[str, Any]:
     try:
         connected(place, lambda connection: found.extend(answers(connection, asked_of, place["statement_timeout"])))
     except Exception as error:
-        return {"unreachable": described(getattr(error, "orig", None) or error)}
+        return {"unreachable": words(error)}
     return {"mappers": found}
 
 
@@ -107,10 +107,17 @@ def asked(connection: Any, probe: Callable[[Any], object], seconds: float) -> tu
     except LookupError as error:
         return ("labels" if "is not among" in str(error) else "other"), described(error)
     except Exception as error:
-        return KINDS.get(state(error), "other"), described(getattr(error, "orig", None) or error)
+        return KINDS.get(state(error), "other"), words(error)
     finally:
         transaction.rollback()
     return "ok", ""
+
+
+def words(error: Any) -> str:
+    """The driver's own words, in one line."""
+    orig = getattr(error, "orig", None) or error
+    first = (getattr(orig, "args", None) or [None])[0]
+    return f"{type(orig).__name__}: {first['M']}" if isinstance(first, dict) and "M" in first else described(orig)
 
 
 def state(error: Any) -> str:
