@@ -37,10 +37,24 @@ def from_import(
     or when two columns disagree about one type.
     """
     require_target(target)
+    asked = launched(["-", target], SCRIPT.read_text(encoding="utf-8"), target, python, folder, environment, timeout)
+    return told(*asked, target)
+
+
+def launched(
+    words: Sequence[str],
+    given: str,
+    target: str,
+    python: Path | str,
+    folder: Path | None,
+    environment: Mapping[str, str] | None,
+    timeout: float,
+) -> tuple[str, str]:
+    """What a Python, given that text on its standard input, printed as output and as errors. Raises Precondition."""
     try:
         ended = subprocess.run(
-            [str(python), "-", target],
-            input=SCRIPT.read_bytes(),
+            [str(python), *words],
+            input=given.encode(),
             capture_output=True,
             cwd=folder,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
@@ -48,14 +62,14 @@ def from_import(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        why = f"importing them took more than {timeout:g} s"
+        why = f"importing and asking them took more than {timeout:g} s"
         raise _unreadable(
-            target, target, why, "does the import connect somewhere? --source DIR imports nothing"
+            target, target, why, "does the import wait for something? --source DIR imports nothing"
         ) from None
     except OSError as error:
         raise Precondition(f"cannot run {python}", why=f"{error.filename}: {error.strerror}") from None
     errors = ended.stderr.decode(errors="replace") or f"Python ended with exit code {ended.returncode}"
-    return told(ended.stdout.decode(errors="replace"), errors, target)
+    return ended.stdout.decode(errors="replace"), errors
 
 
 def require_target(target: str) -> None:
@@ -68,17 +82,23 @@ def require_target(target: str) -> None:
 
 def told(output: str, errors: str, target: str, source: str = "") -> Expected:
     """What the script printed, among whatever else the models print. Raises Precondition."""
+    answer = answer_in(output, errors, target, source)
+    if not answer["tables"]:
+        raise _unreadable(target, source or target, "it has no tables", "name the module that imports all models")
+    return expected_of(answer["columns"], source or f"the models {target}")
+
+
+def answer_in(output: str, errors: str, target: str, source: str = "") -> Mapping[str, Any]:
+    """The answer of a script in what was printed. Raises Precondition when it says what went wrong, or nothing."""
     where = source or target
     lines = [line for line in output.splitlines() if line.startswith(MARK)]
     if not lines:
         words = [line.strip() for line in errors.splitlines() if line.strip()]
         raise _unreadable(target, where, without_password(words[-1]) if words else "Python said nothing", SET)
-    answer = json.loads(lines[-1].removeprefix(MARK))
+    answer: Mapping[str, Any] = json.loads(lines[-1].removeprefix(MARK))
     if "error" in answer:
         raise _unreadable(target, where, answer["error"], ATTRIBUTE if answer["kind"] in _ATTRIBUTE else SET)
-    if not answer["tables"]:
-        raise _unreadable(target, where, "it has no tables", "name the module that imports all models")
-    return expected_of(answer["columns"], source or f"the models {target}")
+    return answer
 
 
 def without_password(line: str) -> str:

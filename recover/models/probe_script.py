@@ -12,13 +12,14 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 MARK = "recover-models:"
 
 
-def main(target: str) -> None:
+def main(look: Callable[[str], dict[str, Any]], target: str) -> None:
     """Print the answer, or what went wrong, and end at once: threads of the models would go on."""
     out = os.dup(1)
     sys.path.insert(0, str(Path.cwd()))
@@ -34,15 +35,21 @@ def main(target: str) -> None:
 
 def look(target: str) -> dict[str, Any]:
     """Every column of the metadata behind the target that holds labels."""
+    tables = metadata_of(target).tables
+    columns = [facts(table, column) for _, table in sorted(tables.items()) for column in table.columns]
+    return {"columns": [column for column in columns if column], "tables": len(tables)}
+
+
+def metadata_of(target: str) -> Any:
+    """What MODULE:ATTR keeps its tables in."""
     module, _, path = target.partition(":")
     found: Any = importlib.import_module(module)
     for name in path.split("."):
         found = getattr(found, name)
-    tables = getattr(getattr(found, "metadata", found), "tables", None)
-    if tables is None:
+    metadata = getattr(found, "metadata", found)
+    if not hasattr(metadata, "tables"):
         raise TypeError(f"{path} has no metadata: it is no declarative base, registry, MetaData or SQLModel")
-    columns = [facts(table, column) for _, table in sorted(tables.items()) for column in table.columns]
-    return {"columns": [column for column in columns if column], "tables": len(tables)}
+    return metadata
 
 
 def facts(table: Any, column: Any) -> dict[str, Any] | None:
@@ -112,4 +119,5 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {hidden[:500]}".rstrip(": ")
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(look, sys.argv[1])

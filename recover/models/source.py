@@ -51,28 +51,34 @@ class _Found:
     def add_class(self, cls: Mapped) -> None:
         if not cls.is_mapped:
             return
+        columns = list(_columns(cls))
         try:
             table, schema = cls.table, cls.schema
         except Unread as why:
-            self.note(cls.at, cls.at.node.name, why)
+            self.note_where_it_matters(cls.source, cls.at, cls.at.node.name, why, columns)
             return
-        for column in _columns(cls) if table is not None else ():
+        for column in columns if table is not None else ():
             self.add(cls.source, column, schema, table or "")
 
     def add_table(self, source: Source, call: At) -> None:
+        placed, given = positional(source, call), keywords(source, call)
+        made = (_column_call(source, part) for part in placed[2:])
+        columns = [_Column("", call, None, column) for column in made if column is not None]
+        metadata = placed[1] if len(placed) > 1 else given.get("metadata")
         try:
-            table = _constant(source, call.to(call.node.args[0]), "its name")
-            given = keywords(source, call)
+            table = _constant(source, placed[0], "its name")
             own = given.get("schema")
-            metadata = call.to(call.node.args[1]) if len(call.node.args) > 1 else given.get("metadata")
             schema = _constant(source, own, "its schema") if own is not None else _schema(source, metadata)
         except Unread as why:
-            self.note(call, "a Table", why)
+            self.note_where_it_matters(source, call, "a Table", why, columns)
             return
-        for part in call.node.args[2:]:
-            column = _column_call(source, call.to(part))
-            if column is not None:
-                self.add(source, _Column("", call, None, column), schema, table)
+        for column in columns:
+            self.add(source, column, schema, table)
+
+    def note_where_it_matters(self, source: Source, at: At, what: str, why: Unread, columns: list[_Column]) -> None:
+        """Of a table that holds no enum nothing has to be told."""
+        if any(column.may_hold_labels(source) for column in columns):
+            self.note(at, what, why)
 
     def add(self, source: Source, column: _Column, schema: str | None, table: str) -> None:
         try:
@@ -108,6 +114,13 @@ class _Column:
     @property
     def at(self) -> At:
         return self.call or self.annotation or self.home
+
+    def may_hold_labels(self, source: Source) -> bool:
+        """Whether an enum is behind it, or may be."""
+        try:
+            return self.read(source)[1] is not None
+        except Unread:
+            return True
 
     def read(self, source: Source) -> tuple[str, Kind | None]:
         """The column's name and its enum. Raises Unread."""
@@ -240,7 +253,7 @@ def _last(source: Source, annotation: At) -> str:
 def _tables(source: Source, at: At) -> Iterator[At]:
     """The calls of Table."""
     for node in ast.walk(at.node):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Table" and node.args:
+        if isinstance(node, ast.Call) and node.args and "Table" in (getattr(node.func, k, "") for k in ("attr", "id")):
             callee = source.follow(at.to(node.func))
             if isinstance(callee, str) and callee.startswith("sqlalchemy"):
                 yield at.to(node)

@@ -468,7 +468,11 @@ def test_a_table_whose_name_is_computed_is_told(reading) -> None:
     class T(Has, Base):
         __tablename__ = os.environ["T"]
         a: Mapped[Role]
+    class Plain(Has, Base):
+        __tablename__ = os.environ["P"]
+        a: Mapped[int]
     later = Table(os.environ["T"], Base.metadata, Column("a", Enum(Role)))
+    plain = Table(os.environ["P"], Base.metadata, Column("a", Integer))
     """)
     assert expected.members == {}
     assert [note.split(": ", 1)[1] for note in expected.notes] == [
