@@ -64,7 +64,8 @@ def schema_changes(drill: Drill) -> Counter[str]:
         if drill.runtime == "compose"
         else (drill.replica / "log" / "postgres.log").read_text()
     )
-    return Counter(re.findall(r"ALTER TYPE \S+ (?:RENAME VALUE|ADD VALUE IF NOT EXISTS '\w+' (?:AFTER|BEFORE)) [^;\n]*", log))
+    changes = r"ALTER TYPE \S+ (?:RENAME VALUE|ADD VALUE IF NOT EXISTS '\w+' (?:AFTER|BEFORE)) [^;\n]*"
+    return Counter(re.findall(changes, log))
 
 
 def assert_recovered(drill: Drill, before: dict[str, int]) -> None:

@@ -36,13 +36,16 @@ def data(found: Diagnosis, around: Surroundings) -> dict[str, object]:
     }
 
 
-def text(found: Diagnosis, around: Surroundings) -> list[str]:
-    """The whole diagnosis for humans: a line per type, what a repair would do, and what is in its way."""
+def text(found: Diagnosis, around: Surroundings, further: Sequence[str] = ()) -> list[str]:
+    """The whole diagnosis for humans: a line per type, what a repair would do, and what is in its way.
+
+    `further` is what else has to be minded.
+    """
     lines = [line for drift in found.drifts for line in (_heading(drift), *_details(found, drift))]
     lines += [line for refusal in found.blocked for line in _blocked(refusal.object, refusal.reason, refusal.next)]
     lines += [line for drift in found.columns for line in _column_lines(drift)]
     if not found.clean:
-        lines += [f"mind: {word}" for word in (*around.words(), *([DYNAMIC] if found.todo else []))]
+        lines += [f"mind: {word}" for word in (*around.words(), *further, *([DYNAMIC] if found.todo else []))]
     return [*lines, "", summary(found)]
 
 

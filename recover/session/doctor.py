@@ -80,10 +80,19 @@ def _playbook_database(asked: Asked) -> Iterator[tuple[Session, Expected | None,
     playbook = load_playbook(asked.playbook, asked.options)
     place = RunPlace("enums", asked.options.state / project_of(playbook, asked.options) / "enums")
     with opened(playbook, asked.options, place, looking=True) as session:
-        repairs = [work for spec in session.specs if (work := _repair(session, spec))]
+        repairs = _repairs(session)
         name = asked.database or _only([*session.target.databases], [r.database for r in repairs])
         with closing(session.databases(name)) as database:
             yield database, _own([r for r in repairs if r.database == name]), session.redactor
+
+
+def declared(session: Opened) -> Expected | None:
+    """What the playbook's own enum.repair steps expect, or None when it has none."""
+    return _own(_repairs(session))
+
+
+def _repairs(session: Opened) -> list[RepairEnum]:
+    return [work for spec in session.specs if (work := _repair(session, spec))]
 
 
 def _repair(session: Opened, spec: StepSpec) -> RepairEnum | None:

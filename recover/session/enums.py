@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recover.enums import ledger, planfile
 from recover.enums.carrying import carry_out
@@ -21,6 +22,10 @@ from recover.report import drift as report
 from recover.session.doctor import Asked, Patient, patient
 from recover.session.options import Options
 from recover.session.saying import say, say_json
+from recover.session.writers import told, writers_in
+
+if TYPE_CHECKING:
+    from recover.models.writers import Writer
 
 DRIFT, BLOCKED = 4, 7
 FORMS = ("text", "json", "junit", "github")
@@ -53,15 +58,16 @@ def diff(asked: Asked, form: str) -> int:
         raise UsageError(f"there is no form {form!r}", why=f"known: {', '.join(FORMS)}")
     with patient(asked) as it:
         found = examine(it.database, diagnose(it.database, it.expected))
-        around = surroundings(it.database)
+        around, writers = surroundings(it.database), writers_in(asked.source, found)
         if form == "json":
-            say_json(it.redactor.data(report.data(found, around)))
+            say_json(it.redactor.data({**report.data(found, around), "writers": [_writer(w) for w in writers]}))
         elif form == "junit":
             say(report.junit(found))
         elif form == "github":
             say(*report.github(found), report.summary(found))
         else:
-            say(*(it.redactor.text(line) for line in report.text(found, around)))
+            lines = report.text(found, around, told(writers))
+            say(*(it.redactor.text(line) for line in lines))
         if found.refusals:
             return BLOCKED
         if not found.clean and form == "text":
@@ -72,7 +78,7 @@ def diff(asked: Asked, form: str) -> int:
 def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
     """Print, and with `output` write, exactly what a repair would do. 0, also when nothing has to be done."""
     with patient(asked) as it:
-        repair, minded = _planned(it, choices)
+        repair, minded = _planned(it, choices, asked.source)
         if repair is None:
             return nothing_to_do(asked.options)
         text = planfile.text(repair, it.expected, choices, it.database.identity(), minded)
@@ -93,7 +99,7 @@ def repair(asked: Asked, choices: Choices, plan_file: Path | None, limits: Limit
         choices = planned.choices
     with patient(asked, expecting=planned is None) as opened:
         it = replace(opened, expected=planned.expected) if planned else opened
-        todo, minded = _planned(it, choices)
+        todo, minded = _planned(it, choices, asked.source)
         if todo is None:
             return nothing_to_do(asked.options)
         if planned is not None:
@@ -124,12 +130,17 @@ def undo(asked: Asked, id: str | None, limits: Limits) -> int:
     return 0
 
 
-def _planned(it: Patient, choices: Choices) -> tuple[Repair | None, list[str]]:
+def _writer(each: Writer) -> Mapping[str, object]:
+    names = ("kind", "type", "label", "certainty", "excerpt")
+    return {"where": str(each), **{name: getattr(each, name) for name in names}}
+
+
+def _planned(it: Patient, choices: Choices, source: Path | None) -> tuple[Repair | None, list[str]]:
     """The repair, and what has to be minded with it."""
     found = examine(it.database, diagnose(it.database, it.expected))
     minded = [f"{b.object} may break: {b.why}" for b in found.breaks if b.certainty == "possible"]
     minded += [f"{b.object} is left to break: {b.why}" for b in found.breaks if b.object in choices.ignore]
-    minded += surroundings(it.database).words()
+    minded += [*surroundings(it.database).words(), *told(writers_in(source, found))]
     assumed = f"this assumes code that expects these labels ({it.expected.source or 'as given'}); deploy no other one"
     return plan(it.database, found, choices), [assumed, *minded, DYNAMIC]
 

@@ -10,9 +10,11 @@ from recover.enums.expected import Expected
 from recover.errors import Precondition, UsageError
 from recover.journal.records import write_private
 from recover.models import imported
+from recover.models.agree import differences
+from recover.session.doctor import declared
 from recover.session.expected_file import text
 from recover.session.loading import load_playbook
-from recover.session.opening import opened, project_of
+from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
 from recover.session.saying import note, say, say_json
 from recover.world import RunPlace, Runtime
@@ -77,7 +79,14 @@ def _of_service(where: Where, options: Options) -> Expected:
         name = f"the models {where.models} in {where.service}"
         found = imported.told(ended.output, ended.output, where.models, name)
         found = replace(found, notes=(*found.notes, *stale))
+        found = replace(found, notes=(*found.notes, *_declared_otherwise(session, found)))
         return _compared(found, _of_source(where.source) if where.source is not None else None)
+
+
+def _declared_otherwise(session: Opened, found: Expected) -> tuple[str, ...]:
+    """Where the playbook's own enum.repair steps expect other labels than the code."""
+    own = declared(session)
+    return () if own is None else differences(replace(found, members={}, columns={}), own)
 
 
 def _stale(runtime: Runtime, service: str) -> tuple[str, ...]:
@@ -99,6 +108,4 @@ def _of_source(folder: Path) -> Expected:
 def _compared(found: Expected, source: Expected | None) -> Expected:
     if source is None:
         return found
-    from recover.models.agree import differences
-
     return replace(found, notes=(*found.notes, *source.notes, *differences(found, source)))

@@ -97,7 +97,14 @@ def verify(asked: Asked, *, write: bool) -> int:
 
 def _mappers(it: Patient, asked: Asked) -> list[Evidence]:
     """Every mapper read, when there are models."""
-    return []
+    if asked.models is None:
+        return []
+    from recover.models.reading import probe_mappers
+
+    answers = probe_mappers(asked.models, it.database.server)
+    wrong = [f"{each.mapper} ({each.kind}): {each.detail}" for each in answers if not each.ok]
+    fine = f"{len(answers)} of {len(answers)}"
+    return [Evidence("does every mapper read?", "; ".join(wrong) or fine, passed=not wrong)]
 
 
 def _lines(told: Rehearsal) -> list[str]:
