@@ -11,7 +11,7 @@ import pytest
 from recover.enums.catalog import named
 from recover.postgres.session import Server, Session
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 Sql = Callable[..., list[tuple[Any, ...]]]
 
 
