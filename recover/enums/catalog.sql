@@ -18,25 +18,30 @@ ORDER BY n.nspname, t.typname;
 -- name: enum_columns
 -- The columns that hold values of an enum type: directly, through domains, arrays, composites, ranges.
 -- "plain" and "array" can be asked for a label; "buried" ones (composites, ranges) cannot.
-WITH RECURSIVE carrier (enum, type, shape) AS (
+-- `step` comes first, and whole, so that each round of the recursion is one hash join (500 types over 2,000
+-- tables: 0.1 s; 80 s when each carrier looks through pg_attribute). Multiranges: 14 has them, 12 no such column.
+WITH RECURSIVE step (part, whole, shape) AS MATERIALIZED (
+    SELECT d.typbasetype, d.oid, 'same' FROM pg_catalog.pg_type d WHERE d.typtype = 'd'
+    UNION ALL
+    SELECT a.typelem, a.oid, 'array' FROM pg_catalog.pg_type a WHERE a.typcategory = 'A'
+    UNION ALL
+    SELECT r.rngsubtype, r.rngtypid, 'buried' FROM pg_catalog.pg_range r
+    UNION ALL
+    SELECT m.rngtypid, (pg_catalog.to_jsonb(m) ->> 'rngmultitypid')::oid, 'buried' FROM pg_catalog.pg_range m
+    UNION ALL
+    SELECT f.atttypid, s.reltype, 'buried' FROM pg_catalog.pg_attribute f
+    JOIN pg_catalog.pg_class s ON s.oid = f.attrelid
+    WHERE f.attnum > 0 AND NOT f.attisdropped AND s.reltype <> 0
+),
+carrier (enum, type, shape) AS (
     SELECT t.oid, t.oid, 'plain' FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
     UNION
-    SELECT c.enum, u.type, u.shape
+    SELECT c.enum, u.whole,
+           CASE WHEN u.shape = 'same' THEN c.shape
+                WHEN u.shape = 'array' AND c.shape = 'plain' THEN 'array'
+                ELSE 'buried' END
     FROM carrier c
-    CROSS JOIN LATERAL (
-        SELECT d.oid, c.shape FROM pg_catalog.pg_type d WHERE d.typtype = 'd' AND d.typbasetype = c.type
-        UNION ALL
-        SELECT a.oid, CASE c.shape WHEN 'plain' THEN 'array' ELSE 'buried' END
-        FROM pg_catalog.pg_type a WHERE a.typelem = c.type AND a.typcategory = 'A'
-        UNION ALL
-        SELECT r.rngtypid, 'buried' FROM pg_catalog.pg_range r WHERE r.rngsubtype = c.type
-        UNION ALL
-        SELECT m.rngmultitypid, 'buried' FROM pg_catalog.pg_range m WHERE m.rngtypid = c.type
-        UNION ALL
-        SELECT s.reltype, 'buried' FROM pg_catalog.pg_attribute f
-        JOIN pg_catalog.pg_class s ON s.oid = f.attrelid
-        WHERE f.atttypid = c.type AND f.attnum > 0 AND NOT f.attisdropped AND s.reltype <> 0
-    ) AS u (type, shape)
+    JOIN step u ON u.part = c.type
 )
 SELECT k.enum::bigint AS oid,
        n.nspname::text AS schema,
