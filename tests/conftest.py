@@ -1,17 +1,22 @@
-"""A real PostgreSQL, started only when a test asks for it, and a fresh database for each such test."""
+"""A real PostgreSQL, started only when a test asks for it, and a fresh database for each such test.
+
+It is the wheel's. A test marked `every_postgres` runs once on each version of `postgresqls.asked_for()`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import postgresqls
 import pytest
 
 from recover.drill.postgres import Cluster, Running, server
+from recover.errors import RecoverError
 from recover.postgres.session import Server, Session
 from recover.secrets import Secret
 from recover.world import RunPlace
@@ -27,6 +32,7 @@ class PostgresServer:
 
     running: Running
     cluster: Cluster
+    major: int
 
     def admin(self, dbname: str = "postgres") -> Server:
         return Server(
@@ -60,22 +66,81 @@ def query(server: Server, text: str, *values: object) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+class Servers:
+    """One server per version for the whole session, started at the first test that needs it."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        self._started: dict[int, PostgresServer] = {}
+        self._failed: dict[int, str] = {}
+
+    def of(self, version: int) -> PostgresServer:
+        """The server of that major version. Fails the test, and each further one, where it cannot be had."""
+        if version not in self._started and version not in self._failed:
+            try:
+                self._started[version] = self._start(version)
+            except RecoverError as error:
+                self._failed[version] = f"PostgreSQL {version}: {error}"
+        if version in self._failed:
+            pytest.fail(self._failed[version], pytrace=False)
+        return self._started[version]
+
+    def _start(self, version: int) -> PostgresServer:
+        programs = postgresqls.binaries(version)
+        data = self._folder / str(version) / "data"
+        cluster = Cluster(data, "super-user-password", ROLE, "app-password-5f1c", "app", programs)
+        return PostgresServer(self._stack.enter_context(server(cluster)), cluster, version)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per version, where the marker asks for it."""
+    if metafunc.definition.get_closest_marker("every_postgres") is None or "postgres" not in metafunc.fixturenames:
+        return
+    if "postgres_server" in metafunc.fixturenames:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: postgres_server is the wheel's; ask for postgres")
+    metafunc.parametrize("postgres_version", postgresqls.asked_for(), indirect=True, ids=lambda v: f"pg{v}")
+
+
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """One PostgreSQL for the whole session, through the drill's own entry point."""
-    folder = tmp_path_factory.mktemp("postgres")
-    cluster = Cluster(folder / "data", "super-user-password", ROLE, "app-password-5f1c", "app")
-    with server(cluster) as running:
-        yield PostgresServer(running, cluster)
+def postgres_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The servers of this session, through the drill's own entry point."""
+    with ExitStack() as stack:
+        yield Servers(tmp_path_factory.mktemp("postgres"), stack)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_servers: Servers) -> PostgresServer:
+    """The wheel's server, whatever version the test is for."""
+    return postgres_servers.of(postgresqls.wheel())
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer) -> Iterator[Server]:
+def postgres_version(request: pytest.FixtureRequest) -> int:
+    """The major version that the test runs on."""
+    return getattr(request, "param", None) or postgresqls.wheel()
+
+
+@pytest.fixture
+def postgres(postgres_servers: Servers, postgres_version: int) -> PostgresServer:
+    """The server that the test runs on."""
+    return postgres_servers.of(postgres_version)
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[Server]:
     """A fresh, empty database owned by the application's role; dropped after the test."""
     name = f"test_{next(_numbers)}"
-    query(postgres_server.admin(), f"CREATE DATABASE {name} OWNER {ROLE}")
-    yield postgres_server.app(name)
-    query(postgres_server.admin(), f"DROP DATABASE {name} WITH (FORCE)")
+    query(postgres.admin(), f"CREATE DATABASE {name} OWNER {ROLE}")
+    yield postgres.app(name)
+    drop(postgres, name)
+
+
+def drop(postgres: PostgresServer, name: str) -> None:
+    """Drop the database and end its sessions; before 13 DROP DATABASE cannot do that itself."""
+    forced = " WITH (FORCE)" if postgres.major >= 13 else ""
+    if not forced:
+        query(postgres.admin(), "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", name)
+    query(postgres.admin(), f"DROP DATABASE {name}{forced}")
 
 
 @pytest.fixture
@@ -85,9 +150,9 @@ def sql(database: Server) -> Sql:
 
 
 @pytest.fixture
-def admin_sql(postgres_server: PostgresServer, database: Server) -> Sql:
+def admin_sql(postgres: PostgresServer, database: Server) -> Sql:
     """The same as the superuser."""
-    return lambda text, *values: query(postgres_server.admin(database.dbname), text, *values)
+    return lambda text, *values: query(postgres.admin(database.dbname), text, *values)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """PostgreSQL of the wheel as one process, the way a container's entry point does it.
 
     python -m recover.drill.postgres --data DIR --port PORT --superuser-password-file F
-        --role ROLE --role-password-file F --database NAME
+        --role ROLE --role-password-file F --database NAME [--programs DIR]
 
 The first start makes the cluster in a sibling folder and renames it, so that an interrupted one is
 simply made again; then this process *becomes* the server (exec: one pid from start to end). SIGINT
@@ -29,23 +29,28 @@ from pathlib import Path
 
 from recover.errors import Precondition, RecoverError, StepError
 from recover.postgres.names import quote_ident, quote_literal
-from recover.postgres.programs import wheel_programs
+from recover.postgres.programs import version, wheel_programs
 from recover.secrets import Secret
 
 UNPRIVILEGED = "nobody"
 LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # the same on every machine
+BUILTIN_LOCALE = 17  # the first version that has it; an older one gets plain C
 SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "on", "shared_buffers": "16MB"}
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What is made at the first start: the data folder, the superuser's password, one role, its database."""
+    """What is made at the first start: the data folder, the superuser's password, one role, its database.
+
+    `programs` is the folder of another PostgreSQL than the wheel's.
+    """
 
     data: Path
     superuser_password: str
     role: str
     role_password: str
     database: str
+    programs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,8 @@ def _fill(data: Path, cluster: Cluster, programs: Path, who: Account) -> None:
     password.write_text(cluster.superuser_password)
     who.own(password)
     initdb = [str(programs / "initdb"), "--pgdata", str(data), "--username=postgres", f"--pwfile={password}"]
-    who.run([*initdb, "--auth=scram-sha-256", "--encoding=UTF8", *LOCALE])
+    locale = LOCALE if int(version(programs).partition(".")[0]) >= BUILTIN_LOCALE else LOCALE[:1]
+    who.run([*initdb, "--auth=scram-sha-256", "--encoding=UTF8", *locale])
     script = (
         f"CREATE ROLE {quote_ident(cluster.role)} LOGIN PASSWORD {quote_literal(cluster.role_password)}\n"
         f"CREATE DATABASE {quote_ident(cluster.database)} OWNER {quote_ident(cluster.role)}\n"
@@ -178,7 +184,7 @@ def _fill(data: Path, cluster: Cluster, programs: Path, who: Account) -> None:
 
 def serve(cluster: Cluster, port: int) -> None:
     """Make the cluster if there is none yet and become its server. Does not return."""
-    programs = binaries()
+    programs = cluster.programs or binaries()
     cluster.data.parent.mkdir(parents=True, exist_ok=True)
     who = account([programs / "postgres", programs.parent / "share", cluster.data.parent])
     if not (cluster.data / "PG_VERSION").exists():
@@ -234,6 +240,7 @@ def _command(cluster: Cluster, port: int, secrets: Path) -> list[str]:
         file.write_text(password)
     words = [sys.executable, "-m", "recover.drill.postgres", "--data", str(cluster.data), "--port", str(port)]
     words += ["--superuser-password-file", str(files[0]), "--role-password-file", str(files[1])]
+    words += ["--programs", str(cluster.programs)] if cluster.programs else []
     return [*words, "--role", cluster.role, "--database", cluster.database]
 
 
@@ -264,10 +271,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--role", required=True)
     parser.add_argument("--role-password-file", type=Path, required=True)
     parser.add_argument("--database", required=True)
+    parser.add_argument("--programs", type=Path, help="the folder of another PostgreSQL than the wheel's")
     given = parser.parse_args(arguments)
     try:
         passwords = read_password(given.superuser_password_file), read_password(given.role_password_file)
-        serve(Cluster(given.data.absolute(), passwords[0], given.role, passwords[1], given.database), given.port)
+        data = given.data.absolute()
+        serve(Cluster(data, passwords[0], given.role, passwords[1], given.database, given.programs), given.port)
     except RecoverError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

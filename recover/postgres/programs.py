@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+
+from recover.errors import Precondition
 
 
 def wheel_programs() -> Path | None:
@@ -23,3 +27,16 @@ def program(name: str) -> Path | None:
         return folder / name
     found = shutil.which(name)
     return Path(found) if found else None
+
+
+def version(programs: Path) -> str:
+    """What `postgres --version` in that folder says, as in "15.18". Raises Precondition when it does not run."""
+    postgres = programs / "postgres"
+    try:
+        done = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise Precondition(f"{postgres} does not run", why=error.strerror or str(error)) from error
+    found = re.search(r"\(PostgreSQL\) (\d\S*)", done.stdout)
+    if found is None:
+        raise Precondition(f"{postgres} does not run", why=(done.stderr or done.stdout).strip())
+    return found[1]

@@ -9,7 +9,7 @@ import pytest
 
 from recover.checks.enum import EnumLabels
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 
 
 @pytest.mark.parametrize(

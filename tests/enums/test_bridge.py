@@ -17,7 +17,7 @@ from recover.enums.planning import plan
 from recover.enums.repair import doing, undoing
 from recover.postgres.session import Server, Session
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 LIMITS = {"lock_timeout": 2, "statement_timeout": 20}
 SCHEMA = """
 create type role as enum ('it''s', 'user'); create domain d as role;

@@ -12,7 +12,7 @@ from recover.enums.carriers import carriers
 from recover.enums.catalog import named
 from recover.postgres.session import Server, Session
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 Sql = Callable[..., list[tuple[Any, ...]]]
 
 

@@ -17,7 +17,7 @@ from recover.enums.repair import doing, undoing
 from recover.errors import Precondition
 from recover.postgres.session import Server, Session
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 LIMITS = {"lock_timeout": 1, "statement_timeout": 10}
 TABLE = "create table a (id int primary key, state text, n int default 0);"
 MAPPED: dict[str, tuple[str, Expected, list[tuple[Any, ...]]]] = {

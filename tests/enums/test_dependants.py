@@ -20,7 +20,7 @@ from recover.errors import Precondition
 from recover.postgres.session import Server, Session
 from recover.world import Statement
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 LIMITS = {"lock_timeout": 2, "statement_timeout": 20}
 BASE = """
 create type role as enum ('admin', 'user', 'guest');

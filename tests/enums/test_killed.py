@@ -23,7 +23,7 @@ from recover.enums.repair import Repair, doing, undoing
 from recover.postgres.session import Server, Session
 from recover.world import Statement
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 LIMITS = {"lock_timeout": 5, "statement_timeout": 20}
 SCHEMA = """
 create type role as enum ('admin', 'user', 'ADMIN');

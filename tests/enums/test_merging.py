@@ -10,7 +10,7 @@ from enum_worlds import Sql, catalog, labels, rows
 from recover.errors import Precondition
 from recover.steps.enum import RepairEnum
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 
 MERGES: dict[str, tuple[str, dict[str, tuple[str, ...]], dict[str, Any], str, list[tuple[Any, ...]]]] = {
     "the minority is spelled wrong": (

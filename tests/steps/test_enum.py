@@ -12,7 +12,7 @@ import pytest
 from recover.errors import Drifted, Precondition
 from recover.steps.enum import RepairEnum, RepairLabels, UndoRepair
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 Sql = Callable[..., list[tuple[Any, ...]]]
 
 SCHEMA = """
