@@ -18,7 +18,7 @@ from recover.enums.repair import doing, undoing
 from recover.errors import Precondition
 from recover.postgres.session import Server, Session
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 LIMITS = {"lock_timeout": 2, "statement_timeout": 20}
 MEMBER = Member("state", ("ACTIVE", "OFF"), stores="names", pairs={"ACTIVE": "active", "OFF": "switched off"})
 TO_ENUM = Expected(types={"state": MEMBER.labels}, members={"public.a.state": MEMBER})
