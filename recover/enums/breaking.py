@@ -34,7 +34,7 @@ def mended(database: SeeDatabase, breaks: Sequence[Break], choices: Choices) -> 
     wanted = {b.mend: b.object for b in breaks if b.mend and choices.rewrite and b.object not in choices.ignore}
     mends = list(wanted)  # an object that holds labels of several types is rewritten once
     changes = [Change(sql, note=mend.note) for mend in mends for sql in mend.statements]
-    undo = [sql for mend in reversed(mends) for sql in mend.undo]
+    undo = [sql for mend in mends for sql in mend.undo]
     valid = [name for name in _sql_functions(breaks, choices) if _is_valid(database, name)]
     proof = [Change(validating(valid), note="these functions still work")] if valid else []
     told = tuple((wanted[mend], mend.before, mend.after) for mend in mends if mend.before != mend.after)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recover.enums import mending
+from recover.enums.bodies import in_body
 from recover.enums.carriers import carriers
 from recover.enums.drift import EnumType
 from recover.enums.mending import Mend, Spelling
-from recover.enums.positions import Hit, in_body, in_definition
-from recover.enums.rewriting import literals
+from recover.enums.positions import NOTHING, Columns, Hit, in_definition, keeps_text
+from recover.enums.rewriting import elements, in_array
 from recover.postgres import catalog
+from recover.postgres.names import quote_literal
 from recover.world import Row, SeeDatabase
 
 _SQL = Path(__file__).with_suffix(".sql")
@@ -28,7 +30,7 @@ How = Literal["loud", "silent"]
 DYNAMIC = "SQL that a function puts together at run time cannot be found"
 """What no scan can see."""
 
-LOUD = frozenset({"check", "domain check", "default", "exclusion"})
+LOUD = frozenset({"check", "domain check", "default", "domain default"})
 """Definitions that fail at the next write; every other one only stops matching."""
 
 
@@ -71,21 +73,34 @@ def follows(database: SeeDatabase, oids: Sequence[int]) -> Mapping[int, tuple[st
 
 
 def breaks(database: SeeDatabase, changes: Sequence[Change]) -> tuple[Break, ...]:
-    """Everything that would break. Raises as `rows` does. Dynamic SQL cannot be found."""
+    """Everything that would break, in the order in which mends have to run, be it to do or to undo.
+
+    Raises as `rows` does. Dynamic SQL cannot be found.
+    """
     changing = {change.type.oid: change for change in changes if change.renames}
     if not changing:
         return ()
-    labels = sorted({old for change in changing.values() for old in change.renames})
-    told = carriers(database, list(changing)).args(buried=False)
+    labels = _written({old for change in changing.values() for old in change.renames})
+    carrying = carriers(database, list(changing))
+    told, whole = carrying.args(buried=False), carrying.args(buried=True)
     args = {**told, "labels": labels}
-    defined = database.rows("definitions that hold labels", _named("definitions", **args))
-    bodies = database.rows("functions that hold labels", _named("bodies", labels=labels))
-    wrapped = database.rows("what keeps what a function made", _named("wrapped", **args))
+    names = database.rows("the types' names", _named("spelled", oids=list(changing)))
+    spelled = {row["oid"]: str(row["spelled"]) for row in names}
+    made = database.rows("texts that views make of labels", _named("made", **told))
+    views = {f"made_{name}": [row[name] for row in made] for name in ("enums", "relations", "numbers", "names")}
+    defined = database.rows("definitions that hold labels", _named("definitions", **args, **views))
+    bodies = database.rows("functions that hold labels", _named("bodies", **args))
+    wrapped = database.rows("what keeps what a function made", _named("wrapped", **whole, labels=labels))
     fields = database.rows("columns of these names", _named("fields", **told)) if bodies else []
-    found = [broken for rows in _by_object(defined) for broken in _defined(rows, changing)]
-    found += [broken for row in bodies for broken in _body(row, list(changing.values()), fields)]
-    found += [_wrapped(row, changing[row["oid"]]) for row in wrapped]  # type: ignore[index]
-    return tuple(dict.fromkeys(found))
+    found = [broken for row in bodies for broken in _body(row, changing, fields, spelled)]
+    found += [broken for rows in _by_object(defined) for broken in _defined(rows, changing, spelled)]
+    found += [broken for row in wrapped for broken in _wrapped(row, changing[row["oid"]])]  # type: ignore[index]
+    return tuple(sorted(dict.fromkeys(found), key=_turn))
+
+
+def _turn(broken: Break) -> int:
+    """What is made of others comes after them."""
+    return {"index": 1, "materialized view": 2}.get(broken.kind, 0)
 
 
 def wrappers(database: SeeDatabase, oids: Sequence[int]) -> list[Row]:
@@ -98,6 +113,12 @@ def _named(name: str, **args: object) -> Any:
     return catalog.named(name, _SQL, **args)
 
 
+def _written(labels: Iterable[str]) -> list[str]:
+    """The labels in every way that SQL may spell them in a literal."""
+    quoted = {spelling for label in labels for spelling in (label, label.replace("'", "''"))}
+    return sorted({spelling for text in quoted for spelling in (text, text.replace("\\", "\\\\"))})
+
+
 def _by_object(rows: Iterable[Row]) -> Iterable[list[Row]]:
     """The rows of one object together: it may hold labels of several types, and is rewritten once."""
     found: dict[tuple[object, ...], list[Row]] = {}
@@ -106,25 +127,36 @@ def _by_object(rows: Iterable[Row]) -> Iterable[list[Row]]:
     return found.values()
 
 
-def _defined(rows: Sequence[Mapping[str, Any]], changing: Mapping[int, Change]) -> Iterable[Break]:
+def _defined(
+    rows: Sequence[Mapping[str, Any]], changing: Mapping[int, Change], spelled: Mapping[object, str]
+) -> Iterable[Break]:
     """A definition that the server deparsed; a row for each type that it uses."""
     row = rows[0]
     texts = [row["definition"], *([row["more"]] if row["kind"] == "policy" else [])]
-    spellings = [_spelling(each, changing[each["oid"]]) for each in rows]
-    others = [Spelling(c.type, c.renames) for oid, c in changing.items() if oid not in {r["oid"] for r in rows}]
-    hits = {
-        s.type.sql: [h for text in texts for h in in_definition(text, s.type, s.renames, s.names)] for s in spellings
-    }
-    if not any(hits.values()) and row["kind"] != "materialized view":
+    spellings = [_spelling(each, changing[each["oid"]], spelled[each["oid"]]) for each in rows]
+    here = {each["oid"] for each in rows}
+    others = [Spelling(c.type, c.renames, spelled[oid]) for oid, c in changing.items() if oid not in here]
+    parts = [
+        _each_once({s.type.sql: list(in_definition(text, s.spelled, s.renames, s.columns)) for s in spellings})
+        for text in texts
+    ]
+    new = [
+        {hit.start: hit.respelled(s.renames) for s in spellings for hit in part[s.type.sql] if hit.sure}
+        for part in parts
+    ]
+    if not any(found for part in parts for found in part.values()) and row["kind"] != "materialized view":
         return
-    exact = all(hit.sure and hit.exact for found in hits.values() for hit in found)
-    mend = mending.of_definition(row, [*spellings, *others]) if exact else None
+    exact = _is_exact(hit for part in parts for found in part.values() for hit in found)
+    mend = mending.of_definition(row, [*spellings, *others], new) if exact else None
+    hits = {s.type.sql: [hit for part in parts for hit in part[s.type.sql]] for s in spellings}
     for spelling in spellings:
         yield from _told(row, spelling, hits[spelling.type.sql], mend)
 
 
-def _spelling(row: Mapping[str, Any], change: Change) -> Spelling:
-    return Spelling(change.type, change.renames, frozenset(name for name in row["names"] if name not in row["others"]))
+def _spelling(row: Mapping[str, Any], change: Change, spelled: str) -> Spelling:
+    names, texts = set(row["names"]), set(row["texts"])
+    columns = Columns(names - {*row["others"]}, set(row["made"]) - names, texts - names - {*row["made"]})
+    return Spelling(change.type, change.renames, spelled, columns)
 
 
 def _told(row: Mapping[str, Any], spelling: Spelling, hits: Sequence[Hit], mend: Mend | None) -> Iterable[Break]:
@@ -133,18 +165,25 @@ def _told(row: Mapping[str, Any], spelling: Spelling, hits: Sequence[Hit], mend:
         how: How = "loud" if kind in LOUD else "silent"
         rest = _mend_or_next(mend, row, object)
         yield Break(spelling.type.sql, object, kind, how, _certainty(hits), _why(hits), *rest)
-    elif kind == "materialized view" and mending.keeps_text(row["definition"], row["names"]):
+    elif kind == "materialized view" and (row["made"] or keeps_text(row["definition"], set(row["names"]))):
         again = mending.refresh(row) if row["owned"] else None
         next = "" if again else f"connect as {row['owner']}, who owns it"
         yield Break(spelling.type.sql, object, kind, "silent", "likely", "it keeps the labels as text", again, next)
 
 
-def _body(row: Mapping[str, Any], changes: Sequence[Change], fields: Sequence[Row]) -> Iterable[Break]:
+def _body(
+    row: Mapping[str, Any], changing: Mapping[int, Change], fields: Sequence[Row], spelled: Mapping[object, str]
+) -> Iterable[Break]:
+    changes = changing.values()
     hits = _each_once({c.type.sql: list(in_body(row, c.type, c.renames, fields)) for c in changes})
     new = {hit.start: c.renames[hit.label] for c in changes for hit in hits[c.type.sql]}
     plain = row["language"] in ("sql", "plpgsql")
-    exact = plain and all(hit.sure and hit.exact for found in hits.values() for hit in found)
-    mend = mending.of_body(row, [Spelling(c.type, c.renames) for c in changes], new) if exact else None
+    exact = plain and _is_exact(hit for found in hits.values() for hit in found)
+    mend = (
+        mending.of_body(row, [Spelling(c.type, c.renames, spelled[oid]) for oid, c in changing.items()], new)
+        if exact
+        else None
+    )
     object = f"{row['kind']} {row['name']}"
     for change in changes:
         if found := hits[change.type.sql]:
@@ -161,21 +200,32 @@ def _each_once(hits: Mapping[str, Sequence[Hit]]) -> Mapping[str, list[Hit]]:
     return {type: [hit for hit in found if hit.sure or hit.start not in sure] for type, found in hits.items()}
 
 
-def _wrapped(row: Mapping[str, Any], change: Change) -> Break:
+def _wrapped(row: Mapping[str, Any], change: Change) -> Iterable[Break]:
+    if row["kind"] == "aggregate":
+        yield from _aggregate(row, change)
+        return
     kind, name = row["kind"], row["name"]
-    object = f"{kind} {name}"
-    if kind == "aggregate":
-        next = f"CREATE OR REPLACE AGGREGATE {name} (… INITCOND = {change.renames[row['definition']]!r})"
-        return Break(change.type.sql, object, kind, "loud", "sure", f"it starts from {row['definition']!r}", None, next)
     why = f"it keeps what a function made of the labels: {row['definition']}"
-    literal = any(literal.value in change.renames for literal in literals(row["definition"]))
-    mend = mending.reindex(row) if kind == "index" and not literal and row["owned"] else None
+    told = in_definition(row["definition"], "", change.renames, NOTHING)
+    mend = mending.reindex(row) if kind == "index" and not any(told) and row["owned"] else None
     next = {
         "index": f"after the repair: DROP and CREATE it with the new labels, or REINDEX INDEX {name}",
         "generated column": f"after the repair: write its rows once, so that it is made anew: UPDATE {row['relation']}",
         "partition": f"move the rows of {row['relation']} to partitions of the new labels",
     }[kind]
-    return Break(change.type.sql, object, kind, "silent", "sure", why, mend, "" if mend else next)
+    yield Break(change.type.sql, f"{kind} {name}", kind, "silent", "sure", why, mend, "" if mend else next)
+
+
+def _aggregate(row: Mapping[str, Any], change: Change) -> Iterable[Break]:
+    """An aggregate whose state is of the type, or of an array of it."""
+    name, start = row["name"], row["definition"]
+    if not {start, *(elements(start) if start.startswith("{") else ())} & change.renames.keys():
+        return
+    new = quote_literal(change.renames.get(start) or in_array(start, change.renames)).lstrip()
+    next = f"CREATE OR REPLACE AGGREGATE {name} (… INITCOND = {new})"
+    yield Break(
+        change.type.sql, f"aggregate {name}", "aggregate", "loud", "sure", f"it starts from {start!r}", None, next
+    )
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -184,8 +234,14 @@ def _name(row: Mapping[str, Any]) -> str:
     return f"{row['kind']} {row['name']} on {row['relation']}"
 
 
+def _is_exact(hits: Iterable[Hit]) -> bool:
+    """Whether every place that may be the enum surely is, and all there is to do is to exchange it."""
+    wanted = [hit for hit in hits if not hit.foreign]
+    return bool(wanted) and all(hit.sure and hit.exact for hit in wanted)
+
+
 def _certainty(hits: Sequence[Hit]) -> Certainty:
-    return "sure" if any(hit.sure for hit in hits) else "possible"
+    return "sure" if any(hit.sure for hit in hits) else "likely" if any(hit.likely for hit in hits) else "possible"
 
 
 def _why(hits: Sequence[Hit]) -> str:

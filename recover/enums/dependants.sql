@@ -1,9 +1,35 @@
 -- What is bound to an enum type: by oid (it follows a rename) or by text (it breaks). Each block also runs by hand
 -- in psql once its %(placeholders)s are filled in. Sources: PostgreSQL documentation, "System Catalogs", pg_depend.
 
+-- name: spelled
+-- How the server spells the types in the definitions that it gives to this session.
+SELECT t.oid::bigint AS oid, pg_catalog.format_type(t.oid, NULL) AS spelled
+FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[]);
+
+-- name: made
+-- Columns of text that views made of columns of these types (or of one another), to judge by their names.
+WITH RECURSIVE made (enum, relation, number, name) AS (
+    SELECT c.enum, a.attrelid, a.attnum, a.attname
+    FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
+        AS c (enum, type)
+    JOIN pg_catalog.pg_attribute a ON a.atttypid = c.type AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT m.enum, a.attrelid, a.attnum, a.attname
+    FROM made m
+    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = m.relation
+        AND d.refobjsubid = m.number AND d.classid = 'pg_catalog.pg_rewrite'::regclass
+    JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN'
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = r.ev_class AND a.attname = m.name
+        AND a.atttypid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+)
+SELECT m.enum::bigint AS enums, m.relation::bigint AS relations, m.number::bigint AS numbers, m.name::text AS names
+FROM made m JOIN pg_catalog.pg_attribute a ON a.attrelid = m.relation AND a.attnum = m.number
+WHERE a.atttypid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype);
+
 -- name: definitions
 -- Every object that depends on a column of these types and whose definition, as the server spells it, holds one of
--- the labels. `names` are the columns of the type that it uses, `others` its other columns of the same names.
+-- the labels. `names` are the columns of the type that it uses, `others` its other columns of the same names, `made`
+-- texts of that name that views made of it, `texts` its columns of text in tables.
 WITH carrier (enum, type) AS MATERIALIZED (
     SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
 ),
@@ -11,15 +37,22 @@ field (enum, relation, number, name) AS (
     SELECT c.enum, a.attrelid, a.attnum, a.attname
     FROM carrier c JOIN pg_catalog.pg_attribute a ON a.atttypid = c.type AND a.attnum > 0 AND NOT a.attisdropped
 ),
-held (enum, class, object, names) AS (
-    SELECT f.enum, d.classid, d.objid, pg_catalog.array_agg(DISTINCT f.name::text)
-    FROM field f
+made (enum, relation, number, name) AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+        pg_catalog.unnest(%(made_enums)s::bigint[]::oid[]), pg_catalog.unnest(%(made_relations)s::bigint[]::oid[]),
+        pg_catalog.unnest(%(made_numbers)s::bigint[]::int2[]), pg_catalog.unnest(%(made_names)s::text[]::name[]))
+),
+held (enum, class, object, names, made) AS (
+    SELECT f.enum, d.classid, d.objid,
+           coalesce(pg_catalog.array_agg(DISTINCT f.name::text) FILTER (WHERE f.is_enum), '{}'),
+           coalesce(pg_catalog.array_agg(DISTINCT f.name::text) FILTER (WHERE NOT f.is_enum), '{}')
+    FROM (SELECT *, true AS is_enum FROM field UNION SELECT *, false FROM made) AS f
     JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = f.relation
         AND d.refobjsubid = f.number
     GROUP BY 1, 2, 3
 ),
 defined AS (
-    SELECT h.enum, h.class, h.object, h.names, e.*
+    SELECT h.enum, h.class, h.object, h.names, h.made, e.*
     FROM held h
     CROSS JOIN LATERAL (
         SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END AS kind, n.nspname AS schema,
@@ -30,8 +63,7 @@ defined AS (
         WHERE h.class = 'pg_catalog.pg_rewrite'::regclass AND r.oid = h.object AND c.relkind IN ('v', 'm')
             AND r.rulename = '_RETURN'
         UNION ALL
-        SELECT 'rule', n.nspname, r.rulename, c.oid, c.relowner, pg_catalog.pg_get_ruledef(r.oid), NULL, '',
-               r.ev_enabled = 'O'
+        SELECT 'rule', n.nspname, r.rulename, c.oid, c.relowner, pg_catalog.pg_get_ruledef(r.oid), NULL, '', true
         FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE h.class = 'pg_catalog.pg_rewrite'::regclass AND r.oid = h.object AND r.rulename <> '_RETURN'
@@ -44,74 +76,75 @@ defined AS (
         WHERE h.class = 'pg_catalog.pg_policy'::regclass AND p.oid = h.object
         UNION ALL
         SELECT 'check', n.nspname, k.conname, c.oid, c.relowner, pg_catalog.pg_get_constraintdef(k.oid), NULL,
-               coalesce(pg_catalog.obj_description(k.oid, 'pg_constraint'), ''), true
+               coalesce(pg_catalog.obj_description(k.oid, 'pg_constraint'), ''),
+               NOT EXISTS (SELECT FROM pg_catalog.pg_constraint i JOIN pg_catalog.pg_inherits b ON b.inhrelid = i.conrelid
+                           WHERE i.conname = k.conname AND i.contype = 'c' AND i.coninhcount > 0
+                             AND (b.inhparent = c.oid OR b.inhparent IN (
+                                  SELECT g.inhrelid FROM pg_catalog.pg_inherits g WHERE g.inhparent = c.oid))
+                             AND (i.conislocal OR pg_catalog.obj_description(i.oid, 'pg_constraint') IS NOT NULL))
         FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE h.class = 'pg_catalog.pg_constraint'::regclass AND k.oid = h.object AND k.contype = 'c'
             AND k.coninhcount = 0  -- an heir's follows its parent's
         UNION ALL
-        SELECT 'exclusion', n.nspname, k.conname, c.oid, c.relowner, pg_catalog.pg_get_constraintdef(k.oid), NULL, '', false
-        FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE h.class = 'pg_catalog.pg_constraint'::regclass AND k.oid = h.object AND k.contype = 'x'
-        UNION ALL
-        SELECT 'trigger', n.nspname, t.tgname, c.oid, c.relowner, pg_catalog.pg_get_triggerdef(t.oid), NULL,
+        SELECT 'trigger', n.nspname, t.tgname, c.oid, c.relowner, pg_catalog.pg_get_triggerdef(t.oid),
+               ARRAY[pg_catalog.obj_description(t.oid, 'pg_trigger')],
                t.tgenabled::text,
-               pg_catalog.obj_description(t.oid, 'pg_trigger') IS NULL AND t.tgconstraint = 0 AND c.relkind = 'r'
+               t.tgconstraint = 0 AND c.relkind = 'r'
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = h.class AND x.objid = t.oid
+                               AND x.deptype IN ('x', 'P', 'S'))
         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE h.class = 'pg_catalog.pg_trigger'::regclass AND t.oid = h.object AND NOT t.tgisinternal
-        UNION ALL
-        SELECT 'index', n.nspname, x.relname, i.indrelid, x.relowner, pg_catalog.pg_get_indexdef(i.indexrelid), NULL, '',
-               false
-        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace
-        WHERE h.class = 'pg_catalog.pg_class'::regclass AND i.indexrelid = h.object
-        UNION ALL
-        SELECT 'generated column', n.nspname, a.attname, c.oid, c.relowner, pg_catalog.pg_get_expr(d.adbin, d.adrelid), NULL,
-               '', false
-        FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> ''
-        WHERE (h.class = 'pg_catalog.pg_attrdef'::regclass AND d.oid = h.object)
-           OR (h.class = 'pg_catalog.pg_class'::regclass AND d.adrelid = h.object
-               AND EXISTS (SELECT FROM pg_catalog.pg_depend g WHERE g.classid = 'pg_catalog.pg_class'::regclass
-                           AND g.objid = d.adrelid AND g.objsubid = d.adnum AND g.refobjid = h.object
-                           AND g.refobjsubid > 0))
     ) AS e
     UNION ALL
-    SELECT f.enum, 'pg_catalog.pg_attrdef'::regclass, d.oid, ARRAY[f.name::text], 'default', n.nspname, f.name, c.oid, c.relowner,
+    SELECT f.enum, 'pg_catalog.pg_attrdef'::regclass, d.oid, ARRAY[f.name::text], '{}', 'default', n.nspname, f.name, c.oid, c.relowner,
            pg_catalog.pg_get_expr(d.adbin, d.adrelid), NULL, '', true
     FROM field f JOIN pg_catalog.pg_class c ON c.oid = f.relation AND c.relkind IN ('r', 'p', 'f', 'v')
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.relation AND a.attnum = f.number AND a.attgenerated = ''
     JOIN pg_catalog.pg_attrdef d ON d.adrelid = f.relation AND d.adnum = f.number
     UNION ALL
-    SELECT c.enum, 'pg_catalog.pg_constraint'::regclass, k.oid, ARRAY['value'], 'domain check', n.nspname, k.conname, t.oid, t.typowner,
+    SELECT c.enum, 'pg_catalog.pg_constraint'::regclass, k.oid, ARRAY['value'], '{}', 'domain check', n.nspname, k.conname, t.oid, t.typowner,
            pg_catalog.pg_get_constraintdef(k.oid), NULL, coalesce(pg_catalog.obj_description(k.oid, 'pg_constraint'), ''),
            true
     FROM carrier c JOIN pg_catalog.pg_constraint k ON k.contypid = c.type AND k.contype = 'c'
     JOIN pg_catalog.pg_type t ON t.oid = c.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    UNION ALL
+    SELECT c.enum, 'pg_catalog.pg_type'::regclass, t.oid, '{}', '{}', 'domain default', n.nspname, t.typname, t.oid,
+           t.typowner, pg_catalog.pg_get_expr(t.typdefaultbin, 0), NULL, '', true
+    FROM carrier c JOIN pg_catalog.pg_type t ON t.oid = c.type AND t.typdefaultbin IS NOT NULL
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 )
-SELECT DISTINCT d.enum::bigint AS oid, d.kind, d.schema::text, d.name::text, d.definition, d.options, d.more, d.plain, d.names,
-       CASE WHEN d.kind = 'domain check' THEN d.relation::regtype::text ELSE d.relation::regclass::text END AS relation,
+SELECT DISTINCT d.enum::bigint AS oid, d.kind, d.schema::text, d.name::text, d.definition, d.options, d.more, d.plain, d.names, d.made,
+       CASE WHEN d.kind LIKE 'domain%%' THEN d.relation::regtype::text ELSE d.relation::regclass::text END AS relation,
+       CASE d.kind WHEN 'materialized view' THEN d.relation::bigint END AS place,
        pg_catalog.pg_has_role(d.role, 'USAGE') AS owned,
        pg_catalog.pg_get_userbyid(d.role)::text AS owner,
        ARRAY(SELECT a.attname::text FROM pg_catalog.pg_depend g
              JOIN pg_catalog.pg_attribute a ON a.attrelid = g.refobjid AND a.attnum = g.refobjsubid
              WHERE g.classid = d.class AND g.objid = d.object AND g.refclassid = 'pg_catalog.pg_class'::regclass
                AND a.attname::text = ANY (d.names)
-               AND NOT EXISTS (SELECT FROM carrier c WHERE c.enum = d.enum AND c.type = a.atttypid)) AS others
+               AND NOT EXISTS (SELECT FROM carrier c WHERE c.enum = d.enum AND c.type = a.atttypid)) AS others,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_depend g
+             JOIN pg_catalog.pg_class r ON r.oid = g.refobjid AND r.relkind IN ('r', 'p', 'f')
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = g.refobjid AND a.attnum = g.refobjsubid
+             JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.typcategory = 'S'
+             WHERE g.classid = d.class AND g.objid = d.object AND g.refclassid = 'pg_catalog.pg_class'::regclass) AS texts
 FROM defined d
 WHERE d.kind = 'materialized view'
    -- The server spells every text with a cast; a constant of an enum has its own type there, and follows.
    OR (d.definition || ' ' || d.more ~ '''::(text|character|bpchar|varchar|name)'
        AND EXISTS (SELECT FROM pg_catalog.unnest(%(labels)s::text[]) AS l (label)
                    WHERE pg_catalog.strpos(d.definition, l.label) > 0 OR pg_catalog.strpos(d.more, l.label) > 0))
-ORDER BY 1, 2, 3, 4;
+ORDER BY 1, 2, place, 3, 4;
 
 -- name: bodies
 -- Functions and procedures whose body, as text, holds one of the labels. Bodies of BEGIN ATOMIC have no such text.
+-- `homonyms` are names of the types that another type has too, `domains` the names and oids of domains over each type.
+WITH carrier (enum, type) AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
+)
 SELECT p.oid::bigint AS oid,
        CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END AS kind,
        p.oid::regprocedure::text AS name,
@@ -121,12 +154,24 @@ SELECT p.oid::bigint AS oid,
        pg_catalog.pg_has_role(p.proowner, 'USAGE') AS owned,
        pg_catalog.pg_get_userbyid(p.proowner)::text AS owner,
        p.prorettype::bigint AS returns,
+       p.proargtypes::oid[]::bigint[] AS inputs,
+       h.homonyms,
+       h.domains,
        coalesce(p.proargnames, '{}') AS arguments,
        coalesce(p.proallargtypes, p.proargtypes::oid[])::bigint[] AS types,
        ARRAY(SELECT DISTINCT t.tgrelid::bigint FROM pg_catalog.pg_trigger t WHERE t.tgfoid = p.oid) AS fires_on
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+CROSS JOIN (
+    SELECT ARRAY(SELECT t.typname::text FROM pg_catalog.pg_type t
+                 WHERE t.typname IN (SELECT c.typname FROM carrier k JOIN pg_catalog.pg_type c ON c.oid = k.type)
+                 GROUP BY t.typname HAVING pg_catalog.count(*) > 1) AS homonyms,
+           (SELECT coalesce(pg_catalog.jsonb_object_agg(d.enum, d.names), '{}')
+            FROM (SELECT k.enum, pg_catalog.jsonb_object_agg(t.typname, t.oid::bigint) AS names
+                  FROM carrier k JOIN pg_catalog.pg_type t ON t.oid = k.type AND t.typtype = 'd'
+                  GROUP BY k.enum) AS d) AS domains
+) AS h
 WHERE p.prokind IN ('f', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'recover')
   AND l.lanname NOT IN ('internal', 'c')
   AND EXISTS (SELECT FROM pg_catalog.unnest(%(labels)s::text[]) AS q (label) WHERE pg_catalog.strpos(p.prosrc, q.label) > 0)
@@ -157,11 +202,24 @@ ORDER BY 1, 4;
 WITH carrier (enum, type) AS MATERIALIZED (
     SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]), pg_catalog.unnest(%(types)s::bigint[]::oid[]))
 ),
-wrapper AS (
-    SELECT DISTINCT c.enum, p.oid
-    FROM carrier c JOIN pg_catalog.pg_proc p ON c.type = ANY (p.proargtypes::oid[])
-    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname <> 'pg_catalog'
+own AS (
+    SELECT p.oid, p.prorettype, t.type, y.typtype = 'p' AS takes_any
+    FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'recover')
+    CROSS JOIN LATERAL pg_catalog.unnest(p.proargtypes::oid[]) AS t (type)
+    JOIN pg_catalog.pg_type y ON y.oid = t.type
+),
+wrapper (enum, oid, takes_any) AS (
+    SELECT DISTINCT c.enum, p.oid, p.takes_any
+    FROM carrier c JOIN own p ON p.type = c.type OR p.takes_any
     WHERE NOT EXISTS (SELECT FROM carrier k WHERE k.enum = c.enum AND k.type = p.prorettype)
+),
+uses (enum, class, object) AS (
+    SELECT c.enum, d.classid, d.objid
+    FROM carrier c JOIN pg_catalog.pg_attribute a ON a.atttypid = c.type AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = a.attrelid
+        AND d.refobjsubid = a.attnum
 )
 SELECT w.enum::bigint AS oid, e.*
 FROM wrapper w
@@ -170,7 +228,7 @@ CROSS JOIN LATERAL (
     SELECT 'index' AS kind, i.indexrelid::regclass::text AS name, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
            pg_catalog.pg_has_role(x.relowner, 'USAGE') AS owned, pg_catalog.pg_get_userbyid(x.relowner)::text AS owner,
            i.indrelid::regclass::text AS relation, pg_catalog.pg_get_indexdef(i.indexrelid, 1, true) AS key
-    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND x.relkind = 'i'
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid
     UNION ALL
     SELECT 'generated column', c.oid::regclass::text || '.' || pg_catalog.quote_ident(a.attname),
@@ -187,11 +245,13 @@ CROSS JOIN LATERAL (
     FROM pg_catalog.pg_class c
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'p' AND d.objsubid = 0
 ) AS e
+WHERE NOT w.takes_any OR (w.enum, d.classid, d.objid) IN (TABLE uses)
 UNION
 SELECT c.enum::bigint, 'aggregate', g.aggfnoid::pg_catalog.regprocedure::text, g.agginitval,
        pg_catalog.pg_has_role(p.proowner, 'USAGE'), pg_catalog.pg_get_userbyid(p.proowner)::text, '', ''
 FROM carrier c
-JOIN pg_catalog.pg_aggregate g ON g.aggtranstype = c.type AND g.agginitval = ANY (%(labels)s::text[])
+JOIN pg_catalog.pg_aggregate g ON g.aggtranstype = c.type AND EXISTS (
+    SELECT FROM pg_catalog.unnest(%(labels)s::text[]) AS l (label) WHERE pg_catalog.strpos(g.agginitval, l.label) > 0)
 JOIN pg_catalog.pg_proc p ON p.oid = g.aggfnoid
 ORDER BY 1, 2, 3;
 

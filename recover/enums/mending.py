@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from recover.enums.drift import EnumType
-from recover.enums.positions import constant_of, in_definition
+from recover.enums.lexing import tokens
+from recover.enums.positions import NOTHING, Columns, constant_of
 from recover.enums.rewriting import Literal, exchanged, in_array
 from recover.postgres.names import quote_ident, quote_literal
 
@@ -31,11 +32,12 @@ class Mend:
 
 @dataclass(frozen=True)
 class Spelling:
-    """How one type's labels are spelled anew, and the columns that can only be its own in the object."""
+    """How one type's labels are spelled anew; how the server names the type, and the columns that the object uses."""
 
     type: EnumType
     renames: Mapping[str, str]
-    names: frozenset[str] = frozenset()
+    spelled: str
+    columns: Columns = NOTHING
 
 
 def respelled(text: str, spellings: Sequence[Spelling], hits: Mapping[int, str]) -> str:
@@ -44,11 +46,14 @@ def respelled(text: str, spellings: Sequence[Spelling], hits: Mapping[int, str])
     The server spells a constant by its label now; after the renames that text would be refused.
     """
 
+    sql = tokens(text)
+    places = {token.start: at for at, token in enumerate(sql.all)}
+
     def new(literal: Literal) -> str | None:
         if literal.start in hits:
             return hits[literal.start]
         for spelling in spellings:
-            how = constant_of(text, literal, spelling.type)
+            how = constant_of(sql, places[literal.start], spelling.spelled)
             if how is not None:
                 in_it = in_array(literal.value, spelling.renames)
                 return in_it if how == "array" else spelling.renames.get(literal.value)
@@ -57,13 +62,10 @@ def respelled(text: str, spellings: Sequence[Spelling], hits: Mapping[int, str])
     return exchanged(text, new)
 
 
-def of_definition(row: Mapping[str, Any], spellings: Sequence[Spelling]) -> Mend | None:
-    """The mend of what the server deparsed, or None when there is no exact one."""
-
-    def new(text: str) -> str:
-        found = [(s, hit) for s in spellings for hit in in_definition(text, s.type, s.renames, s.names)]
-        return respelled(text, spellings, {hit.start: s.renames[hit.label] for s, hit in found})
-
+def of_definition(
+    row: Mapping[str, Any], spellings: Sequence[Spelling], hits: Sequence[Mapping[int, str]]
+) -> Mend | None:
+    """The mend of what the server deparsed, or None when there is no exact one; `hits` of each of its texts."""
     makers = {
         "view": _view,
         "policy": _policy,
@@ -72,11 +74,12 @@ def of_definition(row: Mapping[str, Any], spellings: Sequence[Spelling]) -> Mend
         "rule": _rule,
         "trigger": _trigger,
         "default": _default,
+        "domain default": _domain_default,
     }
     if row["kind"] not in makers or not row["plain"]:
         return None
     before = row["definition"], row["more"] if row["kind"] == "policy" else ""
-    after = tuple(new(text) for text in before)
+    after = tuple(respelled(text, spellings, found) for text, found in zip(before, [*hits, {}], strict=False))
     do, undo, note = makers[row["kind"]](row, before, after)
     shown = [" / ".join(part for part in texts if part) for texts in (before, after)]
     return Mend(shown[0], shown[1], tuple(do), tuple(undo), note)
@@ -121,12 +124,11 @@ def _domain_check(row: Mapping[str, Any], before: Texts, after: Texts) -> Made:
 
 
 def _anew(alter: str, name: str, definition: str, comment: str) -> list[str]:
-    valid = not definition.endswith(" NOT VALID")
-    made = [
-        f"{alter} DROP CONSTRAINT {name}",
-        f"{alter} ADD CONSTRAINT {name} {definition.removesuffix(' NOT VALID')} NOT VALID",
-    ]
-    return [*made, *([f"{alter} VALIDATE CONSTRAINT {name}"] if valid else []), *([comment] if comment else [])]
+    told = [comment] if comment else []
+    drop, add = f"{alter} DROP CONSTRAINT {name}", f"{alter} ADD CONSTRAINT {name} {definition}"
+    if definition.endswith((" NOT VALID", " NOT ENFORCED")):
+        return [drop, add, *told]
+    return [drop, f"{add} NOT VALID", f"{alter} VALIDATE CONSTRAINT {name}", *told]
 
 
 def _rule(_row: Mapping[str, Any], before: Texts, after: Texts) -> Made:
@@ -138,12 +140,19 @@ def _trigger(row: Mapping[str, Any], before: Texts, after: Texts) -> Made:
     name, table = quote_ident(row["name"]), row["relation"]
     how = {"O": "", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}[row["more"]]
     state = [f"ALTER TABLE {table} {how} TRIGGER {name}"] if how else []
+    comment = row["options"][0]
+    told = [f"COMMENT ON TRIGGER {name} ON {table} IS {quote_literal(comment)}"] if comment else []
     drop = f"DROP TRIGGER {name} ON {table}"
-    return [drop, after[0], *state], [drop, before[0], *state], ""
+    return [drop, after[0], *state, *told], [drop, before[0], *state, *told], ""
 
 
 def _default(row: Mapping[str, Any], before: Texts, after: Texts) -> Made:
-    alter = f"ALTER TABLE {row['relation']} ALTER COLUMN {quote_ident(row['name'])} SET DEFAULT"
+    alter = f"ALTER TABLE ONLY {row['relation']} ALTER COLUMN {quote_ident(row['name'])} SET DEFAULT"
+    return [f"{alter} {after[0]}"], [f"{alter} {before[0]}"], ""
+
+
+def _domain_default(row: Mapping[str, Any], before: Texts, after: Texts) -> Made:
+    alter = f"ALTER DOMAIN {row['relation']} SET DEFAULT"
     return [f"{alter} {after[0]}"], [f"{alter} {before[0]}"], ""
 
 
@@ -168,12 +177,6 @@ def reindex(row: Mapping[str, Any]) -> Mend:
     """The mend of an index over a function of the labels."""
     statement = f"REINDEX INDEX {row['name']}"
     return Mend(row["definition"], row["definition"], (statement,), (statement,), "writers of its table wait meanwhile")
-
-
-def keeps_text(definition: str, names: Sequence[str]) -> bool:
-    """Whether a query gives one of the columns as text."""
-    spelled = "|".join(re.escape(part) for name in names for part in {name, quote_ident(name)})
-    return re.search(rf"(?:{spelled})\)?::(?:text|character varying|varchar)", definition) is not None
 
 
 def validating(functions: Sequence[str]) -> str:

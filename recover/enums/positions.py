@@ -1,7 +1,7 @@
-"""Where an old label stands in SQL, and whether that place is surely the enum. Pure.
+"""Where an old label stands in a definition that the server deparsed, and whether that place is surely the enum. Pure.
 
-"Sure" is only what can be proven from the text and the catalog: a literal compared with a column that can only
-be the enum's, cast to the type, or assigned to a variable, a parameter or a column of it.
+"Sure" is only what can be proven from the text and the catalog: a text that is compared with a column which can only
+be the enum's, or that is cast to the type.
 """
 
 from __future__ import annotations
@@ -10,47 +10,23 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
 from recover.enums.drift import EnumType
-from recover.enums.rewriting import Literal, literals
-from recover.world import Row
+from recover.enums.lexing import Token, Tokens, tokens
+from recover.enums.operands import TEXTS, WORDS, Place, place, type_at
+from recover.enums.rewriting import elements, in_array
 
-_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
-_PATH = rf"(?:{_NAME}\.)*(?P<name>{_NAME})"
-_TEXT = r"::(?:text|character varying|varchar|bpchar|character)(?:\(\d+\))?"
-_LITERAL = r"(?:[eE]?'(?:[^']|'')*'(?:::[\w ]+)?)"
-_MORE = rf"(?:{_LITERAL}\s*,\s*)*"
-_COMPARES = r"(?:=|<>|!=|IS\s+(?:NOT\s+)?DISTINCT\s+FROM)"
-_ANY_OF = rf"(?:=|<>|!=)\s*(?:ANY|ALL|SOME)\s*\(+(?:ARRAY)?\s*\[?\s*{_MORE}"
-_IN = rf"(?:NOT\s+)?IN\s*\(\s*{_MORE}"
-_OPERATOR = rf"(?:{_ANY_OF}|{_IN}|{_COMPARES}\s*\(*)"
-_AS_TEXT = rf"\(*{_PATH}\)*(?:{_TEXT}\)*)+"
-
-_TEXT_BEFORE = re.compile(rf"{_AS_TEXT}\s*{_OPERATOR}$", re.IGNORECASE)
-_TEXT_AFTER = re.compile(rf"^(?:{_TEXT})?\s*{_COMPARES}\s*{_AS_TEXT}", re.IGNORECASE)
-_CASE = re.compile(rf"CASE\s+{_AS_TEXT}\s+(?:(?!CASE\b).)*WHEN\s+$", re.IGNORECASE | re.DOTALL)
-_BEFORE = re.compile(rf"(?<![\w$.:\"]){_PATH}\s*(?:{_OPERATOR}|:=\s*)$", re.IGNORECASE)
-_CAST = re.compile(rf"^\s*::\s*(?P<schema>{_NAME}\.)?(?P<name>{_NAME})(?P<array>\[\])?")
-_CAST_AS = re.compile(rf"^\s*AS\s+(?:{_NAME}\.)?(?P<name>{_NAME})", re.IGNORECASE)
-_CAST_OPENS = re.compile(r"CAST\s*\(\s*$", re.IGNORECASE)
-_RECAST = re.compile(rf"^{_TEXT}\)\s*::\s*(?:{_NAME}\.)?(?P<name>{_NAME})")
-_RETURN = re.compile(r"\bRETURN\s+$", re.IGNORECASE)
-_DECLARES = re.compile(
-    rf"(?<![\w$]){_NAME}\s+(?:CONSTANT\s+)?(?:{_NAME}\.)?(?P<type>{_NAME})\s*(?::=|=|DEFAULT)\s*$", re.IGNORECASE
-)
-_INSERT = re.compile(
-    rf"INSERT\s+INTO\s+(?:{_NAME}\.)?{_NAME}(?:\s+AS\s+{_NAME})?\s*\((?P<columns>[^()]*)\)\s*"
-    r"(?:OVERRIDING\s+\w+\s+VALUE\s+)?VALUES\s*(?P<rows>.*)$",
-    re.IGNORECASE | re.DOTALL,
-)
-_DECLARED = r"(?<![\w$])(?P<name>[^\W\d][\w$]*)\s+(?:CONSTANT\s+)?(?:{schema}\.)?{type}(?![\w$])"
-TEXTS = frozenset({"text", "varchar", "character", "bpchar", "name"})
+LONGEST = 100
+"""Characters of a line that are shown."""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """An old label in a text. `sure` when it is the enum; `exact` when exchanging it is all there is to do."""
+    """An old label in a text. `sure` when it is the enum; `exact` when exchanging it is all there is to do.
+
+    `likely` is what is compared with a text that a view made of the enum, to judge by its name; `foreign` what is
+    compared with a column of text in a table: it is left as it is. `array` is the whole text of an array with it.
+    """
 
     label: str
     excerpt: str
@@ -58,148 +34,128 @@ class Hit:
     sure: bool
     as_text: bool = True
     exact: bool = True
+    likely: bool = False
+    foreign: bool = False
+    array: str = ""
+
+    def respelled(self, renames: Mapping[str, str]) -> str:
+        """What the literal says after the renames."""
+        return in_array(self.array, renames) if self.array else renames[self.label]
 
 
-def in_definition(text: str, type: EnumType, old: Mapping[str, str], names: AbstractSet[str]) -> Iterable[Hit]:
-    """Hits in what the server deparsed; `names` are columns that can only be the enum's in this object."""
-    for literal in literals(text):
-        after = text[literal.end :]
-        cast = _CAST.match(after)
-        elements = _elements(literal.value) if cast and cast["array"] else [literal.value]
-        for label in (e for e in elements if e in old):
-            kind = _plain(cast["name"]) if cast else ""
-            if kind and kind not in TEXTS:
-                continue  # a constant of this enum follows, one of another type is another's
-            if not kind and type.name:
-                continue  # a bound, or an argument that is no text
-            typed = _is_recast(text, literal, type)
-            sure = typed or _compared_as_text(text, literal, after, names)
-            yield Hit(label, _excerpt(text, literal), literal.start, sure, not typed, not (cast and cast["array"]))
+@dataclass(frozen=True)
+class Columns:
+    """The columns that an object uses, by name: those that can only be the enum's, texts that views made of it
+    (`made`), and `texts` of tables, which are neither."""
+
+    enum: AbstractSet[str]
+    made: AbstractSet[str] = frozenset()
+    texts: AbstractSet[str] = frozenset()
 
 
-def constant_of(text: str, literal: Literal, type: EnumType) -> str | None:
-    """Whether the literal is a constant of the type ("one" or "array") in what the server deparsed; else None."""
-    cast = _CAST.match(text[literal.end :])
-    if cast is None or _plain(cast["name"]) != type.name:
+NOTHING = Columns(frozenset())
+
+
+def in_definition(text: str, spelled: str, old: Mapping[str, str], columns: Columns) -> Iterable[Hit]:
+    """Hits in what the server deparsed; `spelled` is how it names the type here."""
+    sql = tokens(text)
+    given = aliases(sql)
+    parts = parts_of(spelled)
+    known = Columns(columns.enum - given, columns.made - given, columns.texts - given)
+    for at, token in enumerate(sql.all):
+        if token.kind != "literal":
+            continue
+        found = place(sql, at)
+        if not found.casts or not found.casts[0].textual:
+            continue  # a constant of this enum follows, one of another type is another's; a bound has no cast
+        if not found.casts[0].array and token.text not in old:
+            yield from inside(text, token, old)
+            continue
+        for label in elements(token.text) if found.casts[0].array else [token.text]:
+            if label in old:
+                yield _judged(text, token, label, found, parts, known)
+
+
+def _judged(text: str, token: Token, label: str, found: Place, parts: tuple[str, ...], known: Columns) -> Hit:
+    name = found.other.path[-1] if found.other else ""
+    typed = any(cast.parts == parts for cast in found.casts)
+    as_text = found.how == "equal" and name in known.enum and found.other is not None and bool(found.other.casts)
+    foreign = found.how == "equal" and name in known.texts and not typed
+    array = token.text if found.casts[0].array else ""
+    sure = typed or (as_text and found.other is not None and all(cast.textual for cast in found.other.casts))
+    made = found.how == "equal" and name in known.made
+    return Hit(
+        label, excerpt(text, token.start), token.start, sure, not typed, likely=made, foreign=foreign, array=array
+    )
+
+
+def is_of(parts: Sequence[str], type: EnumType) -> bool:
+    """Whether a dotted name is that of the type; without a schema it may be another's."""
+    return parts[-1] == type.name and tuple(parts[:-1]) in ((), (type.schema,))
+
+
+def parts_of(spelled: str) -> tuple[str, ...]:
+    """A type's name as the server spells it, in its parts."""
+    read = type_at(tokens(spelled), 0)
+    return read[0].parts if read else ()
+
+
+def constant_of(sql: Tokens, at: int, spelled: str) -> str | None:
+    """Whether the literal is a constant of the type ("one" or "array") that the server spells so; else None."""
+    read = type_at(sql, at + 2) if sql.says(at + 1, "::") else None
+    if read is None or read[0].parts != parts_of(spelled):
         return None
-    if cast["schema"] and _plain(cast["schema"][:-1]) != type.schema:
-        return None
-    return "array" if cast["array"] else "one"
+    return "array" if read[0].array else "one"
 
 
-def _is_recast(text: str, literal: Literal, type: EnumType) -> bool:
-    """('admin'::text)::userrole."""
-    found = _RECAST.match(text[literal.end :])
-    return found is not None and _plain(found["name"]) == type.name and text[: literal.start].endswith("(")
+def aliases(sql: Tokens) -> set[str]:
+    """Names that the text gives to something else than a column of that name, as far as it can be told."""
+    given = set()
+    for at, token in enumerate(sql.all):
+        before = sql[at - 1]
+        if token.named and not sql.says(at, *WORDS):
+            after_value = before.named and not sql.says(at - 1, *WORDS)
+            aliased = sql.says(at - 1, "as") and not sql.says(sql.around(at) - 1, "cast")
+            if aliased or after_value or before.kind == "literal" or sql.says(at - 1, ")"):
+                given |= {token.text, *_listed(sql, at + 1)}
+            elif sql.says(at + 1, "(") and sql.says(sql.pair.get(at + 1, -1) + 1, "as"):
+                given |= set(_listed(sql, at + 1))
+    return given
 
 
-def _compared_as_text(text: str, literal: Literal, after: str, names: AbstractSet[str]) -> bool:
-    before = text[: literal.start]
-    found = _TEXT_BEFORE.search(before) or _TEXT_AFTER.match(after) or _CASE.search(before)
-    return found is not None and _plain(found["name"]) in names
+def _listed(sql: Tokens, at: int) -> list[str]:
+    """The names of an alias's list of columns."""
+    closed = sql.pair.get(at, -1) if sql.says(at, "(") else -1
+    return [token.text for token in sql.all[at + 1 : closed] if token.named] if closed > 0 else []
 
 
-def in_body(row: Mapping[str, Any], type: EnumType, old: Mapping[str, str], fields: Sequence[Row]) -> Iterable[Hit]:
-    """Hits in the body of a function, as its author wrote it."""
-    body = row["body"]
-    names = _columns(row, type, fields)
-    variables = _variables(row, type)
-    for literal in literals(body):
-        if literal.dollar:
-            yield from _inside(body, literal, old)
-        elif literal.value in old:
-            yield from _at(body, literal, type, names, variables, returns=row["returns"] == type.oid)
-        else:
-            yield from _inside(body, literal, old)
+def keeps_text(definition: str, names: AbstractSet[str]) -> bool:
+    """Whether a query gives one of the columns as text."""
+    sql = tokens(definition)
+    for at, token in enumerate(sql.all):
+        if token.named and token.text in names:
+            last = at
+            while sql.says(last + 1, ")"):
+                last += 1
+            read = type_at(sql, last + 2) if sql.says(last + 1, "::") else None
+            if read and read[0].parts[-1] in TEXTS:
+                return True
+    return False
 
 
-def _at(
-    body: str, literal: Literal, type: EnumType, names: AbstractSet[str], variables: AbstractSet[str], *, returns: bool
-) -> Iterable[Hit]:
-    before, after = _code(body[: literal.start]), body[literal.end :]
-    cast = _CAST.match(after) or (_CAST_AS.match(after) if _CAST_OPENS.search(before) else None)
-    known = {*names, *variables}
-    text_of = _TEXT_BEFORE.search(before) or _TEXT_AFTER.match(after)
-    sure, as_text = False, False
-    if cast and _plain(cast["name"]) == type.name:
-        sure = True
-    elif cast and _plain(cast["name"]) not in TEXTS:
-        return
-    elif text_of is not None:
-        sure, as_text = _plain(text_of["name"]) in known, True
-    else:
-        compared = _BEFORE.search(before)
-        sure = (
-            (compared is not None and _plain(compared["name"]) in known)
-            or (returns and _RETURN.search(before) is not None)
-            or _inserted(before, names)
-            or _declared(before, type)
-        )
-    yield Hit(literal.value, _excerpt(body, literal), literal.start, sure, as_text)
+def excerpt(text: str, start: int) -> str:
+    """The line around the place, shortened."""
+    begin = text.rfind("\n", 0, start) + 1
+    line = text[begin:].partition("\n")[0]
+    at = start - begin
+    return line.strip() if len(line) <= LONGEST else "…" + line[max(0, at - 50) : at + 50].strip() + "…"
 
 
-def _inside(body: str, literal: Literal, old: Mapping[str, str]) -> Iterable[Hit]:
-    """SQL in a string (EXECUTE), or a label inside a longer text: seen, never rewritten."""
+def inside(text: str, token: Token, old: Mapping[str, str]) -> Iterable[Hit]:
+    """SQL in a string (EXECUTE), an array's text, or a label in quotes of another kind: seen, never rewritten."""
+    said = set(elements(token.text)) if token.text.startswith("{") else set()
+    nested = token.text.replace("''", "'")
     for label in old:
-        if re.search(rf"'{re.escape(label)}'", literal.value.replace("''", "'")):
-            yield Hit(label, _excerpt(body, literal), literal.start, sure=False, as_text=False, exact=False)
-
-
-def _columns(row: Mapping[str, Any], type: EnumType, fields: Sequence[Row]) -> set[str]:
-    """Column names that can only be the enum's: in every table that the body names, or that it is a trigger of."""
-    words = {_plain(word) for word in re.findall(_NAME, _code(row["body"]))}
-    near = [f for f in fields if f["table"] in words or f["relation"] in row["fires_on"]]
-    names = {str(f["name"]) for f in near if f["enum"] == type.oid}
-    return {name for name in names if all(f["enum"] == type.oid for f in near if f["name"] == name)}
-
-
-def _variables(row: Mapping[str, Any], type: EnumType) -> set[str]:
-    """Parameters and declared variables of the type. A name that is both a variable and a column is the same enum."""
-    arguments = {name for name, oid in zip(row["arguments"], row["types"], strict=False) if oid == type.oid and name}
-    schema, name = (f'(?:{re.escape(part)}|"{re.escape(part)}")' for part in (type.schema, type.name))
-    pattern = re.compile(_DECLARED.format(schema=schema, type=name), re.IGNORECASE)
-    declared = row["body"].partition("BEGIN")[0] if row["language"] == "plpgsql" else ""
-    return arguments | {_plain(found["name"]) for found in pattern.finditer(_code(declared))}
-
-
-def _declared(before: str, type: EnumType) -> bool:
-    found = _DECLARES.search(before)
-    return found is not None and _plain(found["type"]) == type.name
-
-
-def _inserted(before: str, names: AbstractSet[str]) -> bool:
-    """Whether the literal stands at the place of such a column in INSERT INTO t (…) VALUES (…)."""
-    found = _INSERT.search(before[before.upper().rfind("INSERT") :]) if "INSERT" in before.upper() else None
-    if found is None:
-        return False
-    columns = [_plain(column.strip()) for column in found["columns"].split(",")]
-    depth, place = 0, 0
-    for char in re.sub(_LITERAL, "x", found["rows"]):
-        depth += (char == "(") - (char == ")")
-        place = 0 if char == "(" and depth == 1 else place + (char == "," and depth == 1)
-    return depth == 1 and found["rows"].rstrip()[-1:] in ("(", ",") and place < len(columns) and columns[place] in names
-
-
-def _code(text: str) -> str:
-    """The text without comments, each a blank."""
-    kept, at = [], 0
-    for found in re.finditer(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", text, re.DOTALL):
-        if found[0][:2] in ("--", "/*"):
-            kept += [text[at : found.start()], " "]
-            at = found.end()
-    return "".join([*kept, text[at:]])
-
-
-def _plain(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
-
-
-def _elements(text: str) -> list[str]:
-    return [quoted or bare.strip() for quoted, bare in re.findall(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)', text)]
-
-
-def _excerpt(text: str, literal: Literal) -> str:
-    """The line around the literal, shortened."""
-    line = text[text.rfind("\n", 0, literal.start) + 1 :].partition("\n")[0].strip()
-    at = literal.start - (text.rfind("\n", 0, literal.start) + 1)
-    return line if len(line) <= 100 else "…" + line[max(0, at - 50) : at + 50] + "…"  # noqa: PLR2004 - fits a screen
+        quoted = re.search(rf"'{re.escape(label)}'", nested) or (token.kind == "dollar" and token.text == label)
+        if quoted or label in said:
+            yield Hit(label, excerpt(text, token.start), token.start, sure=False, as_text=False, exact=False)

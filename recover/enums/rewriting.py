@@ -60,6 +60,11 @@ def exchanged(text: str, new: Callable[[Literal], str | None]) -> str:
     return "".join([*parts, text[at:]])
 
 
+def elements(text: str) -> list[str]:
+    """The elements of an array's text."""
+    return [re.sub(r"\\(.)", r"\1", quoted) if quoted else bare.strip() for quoted, bare in _ELEMENT.findall(text)]
+
+
 def in_array(text: str, new: Mapping[str, str]) -> str:
     """An array's text, such as {admin,user}, with its elements exchanged."""
 
