@@ -531,12 +531,63 @@ def test_flask_sqlalchemy(reading) -> None:
 
 
 def test_migrations_and_other_peoples_packages_tell_nothing(reading) -> None:
-    table = "from sqlalchemy import *\nt = Table('t', MetaData(), Column('a', Enum('x', name='x')))\n"
+    table = "from sqlalchemy import *\nt = Table('{}', MetaData(), Column('a', Enum('x', name='x')))\n"
     expected = reading(
-        "", {"versions/one": "from alembic import op\n" + table, "node_modules/two": table, "three": table}
+        "",
+        {
+            "versions/one": "from alembic import op\n" + table.format("migration"),
+            "node_modules/two": table.format("package"),
+            "three": table.format("t"),
+        },
     )
     assert list(expected.members) == ["public.t.a"]
-    assert from_source(Path(expected.source.removeprefix("the source in "))).notes == ()
+
+
+def test_the_schema_of_a_metadata_is_that_of_its_tables(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        HEAD.replace("MetaData()", "MetaData(schema='own')")
+        + dedent("""
+        class T(Has, Base):
+            __tablename__ = "t"
+            a: Mapped[Role]
+        class U(Has, Base):
+            __tablename__ = "u"
+            __table_args__ = {"schema": "other"}
+            a = Column(Enum(Level, metadata=Base.metadata))
+        t = Table("v", Base.metadata, Column("a", Enum(Level, name="v", inherit_schema=True)))
+        """)
+    )
+    by_import, by_source = from_import("app:Base", folder=tmp_path), from_source(tmp_path)
+    assert by_source.members == by_import.members
+    assert {name: m.type for name, m in by_source.members.items()} == {
+        "own.t.a": "role",
+        "other.u.a": "own.level",
+        "own.v.a": "own.v",
+    }
+
+
+@pytest.mark.parametrize(
+    "callable",
+    [
+        "lambda x: [e.value for e in x if e.value]",
+        "lambda x: [e.value.upper() for e in x]",
+        "lambda x: [e.value for e in Level]",
+        "sorted",
+        "lambda x: [*x.__members__]",
+    ],
+)
+def test_any_other_callable_is_taken_for_values_and_said_to_be(reading, callable: str) -> None:
+    expected = reading(f"""
+    class T(Has, Base):
+        __tablename__ = "t"
+        a = Column(Enum(Role, name="role", values_callable={callable}))
+    """)
+    member = expected.members["public.t.a"]
+    assert (member.labels, member.certain, member.note) == (
+        ("admin", "user"),
+        False,
+        "values_callable is taken to give the values",
+    )
 
 
 def test_two_columns_of_one_type_that_store_other_halves_are_refused(reading) -> None:
