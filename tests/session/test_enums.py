@@ -147,7 +147,7 @@ def test_who_holds_the_lock_is_named(doctor: Doctor, sql: Sql, admin_sql: Sql, d
 def test_the_forms_of_a_diff(doctor: Doctor, sql: Sql) -> None:
     sql(SCHEMA)
     found = json.loads(doctor("diff", *E_, "--json", expect=4).stdout)
-    assert set(found) == {"v", "types", "columns", "blocked", "around"}
+    assert set(found) == {"v", "types", "columns", "blocked", "around", "writers"}
     role, status = found["types"]
     assert role["renames"] == {"admin": "ADMIN", "user": "USER"}
     assert role["columns"] == [{"table": "public.users", "column": "role", "kind": "plain"}]
