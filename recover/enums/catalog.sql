@@ -180,6 +180,12 @@ WHERE r.oid = ANY (%(relations)s::bigint[]::oid[]);
 -- name: ledger
 -- Whether recover's own tables are there, and whether this role could make them.
 SELECT pg_catalog.to_regclass('recover.enum_repairs') IS NOT NULL AS there, current_user::text AS role,
+       -- Named by somebody else's tables, or not to be read by this role.
+       EXISTS (SELECT FROM pg_catalog.unnest(ARRAY['recover.enum_repairs', 'recover.kept_rows']) AS n (name)
+               JOIN pg_catalog.pg_class r ON r.oid = pg_catalog.to_regclass(n.name)
+               WHERE NOT pg_catalog.has_table_privilege(r.oid, 'SELECT, INSERT, UPDATE, DELETE')
+                  OR NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.oid AND NOT a.attisdropped
+                                 AND a.attname IN ('rows_written', 'was'))) AS foreign,
        pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
            OR coalesce((SELECT pg_catalog.has_schema_privilege(n.oid, 'CREATE') FROM pg_catalog.pg_namespace n
                         WHERE n.nspname = 'recover'), false) AS possible;

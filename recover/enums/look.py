@@ -132,7 +132,7 @@ def _resolved(
 def _done(database: SeeDatabase, types: Sequence[EnumType]) -> Mapping[str, tuple[Rename, ...]]:
     """The renames that repairs made in this database and nobody took back, by type."""
     [ledger] = database.rows("recover's own tables", catalog.named("ledger"))
-    if not ledger["there"]:
+    if not ledger["there"] or ledger["foreign"]:
         return {}
     found: dict[str, tuple[Rename, ...]] = {}
     known = {type.sql for type in types}

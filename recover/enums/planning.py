@@ -105,6 +105,12 @@ def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> None:
     if int(str(server["version"])) < ADDS_IN_TRANSACTION:
         raise Precondition("this PostgreSQL is older than 12", why="a label cannot be added in a transaction there")
     [ledger] = database.rows("recover's own tables", catalog.named("ledger"))
+    if ledger["foreign"]:
+        raise Precondition(
+            "the tables recover.enum_repairs and recover.kept_rows are not this role's to use",
+            why="somebody else made them, or another role of recover",
+            next="connect as the role that made them, or rename that schema",
+        )
     if not ledger["there"] and not ledger["possible"]:
         raise Precondition(
             "this role cannot keep the record of the repair in the database",

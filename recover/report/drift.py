@@ -164,7 +164,9 @@ def _details(found: Diagnosis, drift: Drift) -> Iterable[str]:
 
 def _changes(drift: Drift) -> Iterable[str]:
     yield from (f"{r.old!r} becomes {r.new!r}" for r in drift.renames)
-    yield from (f"rows that hold {m.loser!r} are to hold {m.into!r}" for m in drift.merges)
+    for merge in drift.merges:
+        survivor = next((r.old for r in drift.renames if r.new == merge.into), merge.into)
+        yield f"rows that hold {merge.loser!r} join those that hold {survivor!r}"
     yield from (f"{add.label!r} is missing" for add in drift.adds)
     yield from (f"{e.label!r} is extra{'' if e.used_in else ', and unused'}" for e in drift.extras)
     yield from (refusal.reason for refusal in drift.refusals)

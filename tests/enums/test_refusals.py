@@ -69,6 +69,15 @@ def test_a_role_that_can_keep_no_record_is_told_what_to_have_made(
         assert plan(session, diagnose(session, EXPECTED)) is not None
 
 
+def test_a_schema_of_that_name_that_is_somebody_elses_is_left_alone(database: Server, sql: Sql, admin_sql: Sql) -> None:
+    sql(SCHEMA + ROWS)
+    admin_sql("create schema recover; create table recover.enum_repairs (x int); grant usage on schema recover to app")
+    before = catalog(admin_sql), rows(admin_sql)
+    error = refused(database)
+    assert "are not this role's to use" in error.what
+    assert (catalog(admin_sql), rows(admin_sql)) == before
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
     """A server of one's own, whose configuration may be changed."""
