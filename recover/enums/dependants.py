@@ -174,7 +174,9 @@ def _told(row: Mapping[str, Any], spelling: Spelling, hits: Sequence[Hit], mend:
 def _body(
     row: Mapping[str, Any], changing: Mapping[int, Change], fields: Sequence[Row], spelled: Mapping[object, str]
 ) -> Iterable[Break]:
-    changes = changing.values()
+    changes = [
+        change for change in changing.values() if any(label in row["body"] for label in _written(change.renames))
+    ]
     hits = _each_once({c.type.sql: list(in_body(row, c.type, c.renames, fields)) for c in changes})
     new = {hit.start: c.renames[hit.label] for c in changes for hit in hits[c.type.sql]}
     plain = row["language"] in ("sql", "plpgsql")

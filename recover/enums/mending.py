@@ -14,7 +14,7 @@ from typing import Any
 
 from recover.enums.drift import EnumType
 from recover.enums.lexing import tokens
-from recover.enums.positions import NOTHING, Columns, constant_of
+from recover.enums.positions import NOTHING, Columns, cast_of, parts_of
 from recover.enums.rewriting import Literal, exchanged, in_array
 from recover.postgres.names import quote_ident, quote_literal
 
@@ -48,16 +48,16 @@ def respelled(text: str, spellings: Sequence[Spelling], hits: Mapping[int, str])
 
     sql = tokens(text)
     places = {token.start: at for at, token in enumerate(sql.all)}
+    by_name = {parts_of(spelling.spelled): spelling for spelling in spellings}
 
     def new(literal: Literal) -> str | None:
         if literal.start in hits:
             return hits[literal.start]
-        for spelling in spellings:
-            how = constant_of(sql, places[literal.start], spelling.spelled)
-            if how is not None:
-                in_it = in_array(literal.value, spelling.renames)
-                return in_it if how == "array" else spelling.renames.get(literal.value)
-        return None
+        cast = cast_of(sql, places[literal.start])
+        spelling = by_name.get(cast.parts) if cast else None
+        if cast is None or spelling is None:
+            return None
+        return in_array(literal.value, spelling.renames) if cast.array else spelling.renames.get(literal.value)
 
     return exchanged(text, new)
 
