@@ -8,7 +8,7 @@ Sources: PostgreSQL documentation, CREATE VIEW, ALTER POLICY, ALTER TABLE, CREAT
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ class Spelling:
     columns: Columns = NOTHING
 
 
-def respelled(text: str, spellings: Sequence[Spelling], hits: Mapping[int, str]) -> str:
+def respelled(text: str, spellings: Iterable[Spelling], hits: Mapping[int, str]) -> str:
     """The text with the hits (place: new spelling) and all constants of the types spelled anew.
 
     The server spells a constant by its label now; after the renames that text would be refused.
@@ -63,7 +63,7 @@ def respelled(text: str, spellings: Sequence[Spelling], hits: Mapping[int, str])
 
 
 def of_definition(
-    row: Mapping[str, Any], spellings: Sequence[Spelling], hits: Sequence[Mapping[int, str]]
+    row: Mapping[str, Any], spellings: Iterable[Spelling], hits: Sequence[Mapping[int, str]]
 ) -> Mend | None:
     """The mend of what the server deparsed, or None when there is no exact one; `hits` of each of its texts."""
     makers = {
@@ -156,7 +156,7 @@ def _domain_default(row: Mapping[str, Any], before: Texts, after: Texts) -> Made
     return [f"{alter} {after[0]}"], [f"{alter} {before[0]}"], ""
 
 
-def of_body(row: Mapping[str, Any], spellings: Sequence[Spelling], hits: Mapping[int, str]) -> Mend | None:
+def of_body(row: Mapping[str, Any], spellings: Iterable[Spelling], hits: Mapping[int, str]) -> Mend | None:
     """The mend of a function: its body with the hits exchanged, everything else as the server spells it."""
     body, definition = row["body"], row["definition"].rstrip()
     at = definition.rfind(body)

@@ -46,8 +46,8 @@ class Hit:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that an object uses, by name: those that can only be the enum's, texts that views made of it
-    (`made`), and `texts` of tables, which are neither."""
+    """The columns that an object uses, by name: those that can only be the enum's; `made` are texts that views made of
+    it, and names that another column has too; `texts` are those of tables, which are neither."""
 
     enum: AbstractSet[str]
     made: AbstractSet[str] = frozenset()
