@@ -36,8 +36,10 @@ class Known:
         return last in self.columns and (len(operand.path) == 1 or first not in self.others)
 
 
-def in_body(row: Mapping[str, Any], type: EnumType, old: Mapping[str, str], fields: Sequence[Row]) -> Iterable[Hit]:
-    """Hits in the body of a function. `fields` are the columns called like those of the enums."""
+def in_body(
+    row: Mapping[str, Any], type: EnumType, old: Mapping[str, str], fields: Mapping[object, Sequence[Row]]
+) -> Iterable[Hit]:
+    """Hits in the body of a function. `fields` are the columns called like those of the enums, by table and its oid."""
     body = row["body"]
     sql = tokens(body)
     known = _known(sql, row, type, fields)
@@ -92,9 +94,9 @@ def _is_ambiguous(parts: Sequence[str], row: Mapping[str, Any]) -> bool:
     return len(parts) == 1 and parts[0] in row["homonyms"]
 
 
-def _known(sql: Tokens, row: Mapping[str, Any], type: EnumType, fields: Sequence[Row]) -> Known:
+def _known(sql: Tokens, row: Mapping[str, Any], type: EnumType, fields: Mapping[object, Sequence[Row]]) -> Known:
     words = {token.text for token in sql.all if token.named}
-    near = [f for f in fields if f["table"] in words or f["relation"] in row["fires_on"]]
+    near = [field for place in (*words, *row["fires_on"]) for field in fields.get(place, ())]
     mine = {str(f["name"]) for f in near if f["enum"] == type.oid}
     columns = {name for name in mine if all(f["enum"] == type.oid for f in near if f["name"] == name)}
     oids = _oids(row, type)

@@ -7,7 +7,8 @@ an enum with its cast ('admin'::userrole: it follows) and a text with the cast o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,20 +81,24 @@ def breaks(database: SeeDatabase, changes: Sequence[Change]) -> tuple[Break, ...
     changing = {change.type.oid: change for change in changes if change.renames}
     if not changing:
         return ()
-    labels = _written({old for change in changing.values() for old in change.renames})
+    labels = _written(tuple(sorted({old for change in changing.values() for old in change.renames})))
     carrying = carriers(database, list(changing))
     told, whole = carrying.args(buried=False), carrying.args(buried=True)
     args = {**told, "labels": labels}
     names = database.rows("the types' names", _named("spelled", oids=list(changing)))
-    spelled = {row["oid"]: str(row["spelled"]) for row in names}
+    plain = {
+        int(str(row["oid"])): Spelling(changing[row["oid"]].type, changing[row["oid"]].renames, str(row["spelled"]))  # type: ignore[index]
+        for row in names
+    }
     made = database.rows("texts that views make of labels", _named("made", **told))
     views = {f"made_{name}": [row[name] for row in made] for name in ("enums", "relations", "numbers", "names")}
     defined = database.rows("definitions that hold labels", _named("definitions", **args, **views))
     bodies = database.rows("functions that hold labels", _named("bodies", **args))
     wrapped = database.rows("what keeps what a function made", _named("wrapped", **whole, labels=labels))
     fields = database.rows("columns of these names", _named("fields", **told)) if bodies else []
-    found = [broken for row in bodies for broken in _body(row, changing, fields, spelled)]
-    found += [broken for rows in _by_object(defined) for broken in _defined(rows, changing, spelled)]
+    near = _by_place(fields)
+    found = [broken for row in bodies for broken in _body(row, plain, near)]
+    found += [broken for rows in _by_object(defined) for broken in _defined(rows, plain)]
     found += [broken for row in wrapped for broken in _wrapped(row, changing[row["oid"]])]  # type: ignore[index]
     return tuple(sorted(dict.fromkeys(found), key=_turn))
 
@@ -105,7 +110,7 @@ def _turn(broken: Break) -> int:
 
 def wrappers(database: SeeDatabase, oids: Sequence[int]) -> list[Row]:
     """What keeps what a function made of labels of these types. Raises as `rows` does."""
-    told = carriers(database, oids).args(buried=False)
+    told = carriers(database, oids).args(buried=True)
     return database.rows("what keeps what a function made", _named("wrapped", **told, labels=[])) if oids else []
 
 
@@ -113,7 +118,8 @@ def _named(name: str, **args: object) -> Any:
     return catalog.named(name, _SQL, **args)
 
 
-def _written(labels: Iterable[str]) -> list[str]:
+@lru_cache(maxsize=4096)
+def _written(labels: tuple[str, ...]) -> list[str]:
     """The labels in every way that SQL may spell them in a literal."""
     quoted = {spelling for label in labels for spelling in (label, label.replace("'", "''"))}
     return sorted({spelling for text in quoted for spelling in (text, text.replace("\\", "\\\\"))})
@@ -127,15 +133,20 @@ def _by_object(rows: Iterable[Row]) -> Iterable[list[Row]]:
     return found.values()
 
 
-def _defined(
-    rows: Sequence[Mapping[str, Any]], changing: Mapping[int, Change], spelled: Mapping[object, str]
-) -> Iterable[Break]:
+def _by_place(fields: Iterable[Row]) -> Mapping[object, Sequence[Row]]:
+    """The columns by the name of their table, and by its oid."""
+    found: dict[object, list[Row]] = {}
+    for field in fields:
+        found.setdefault(field["table"], []).append(field)
+        found.setdefault(field["relation"], []).append(field)
+    return found
+
+
+def _defined(rows: Sequence[Mapping[str, Any]], plain: Mapping[int, Spelling]) -> Iterable[Break]:
     """A definition that the server deparsed; a row for each type that it uses."""
     row = rows[0]
     texts = [row["definition"], *([row["more"]] if row["kind"] == "policy" else [])]
-    spellings = [_spelling(each, changing[each["oid"]], spelled[each["oid"]]) for each in rows]
-    here = {each["oid"] for each in rows}
-    others = [Spelling(c.type, c.renames, spelled[oid]) for oid, c in changing.items() if oid not in here]
+    spellings = [replace(plain[each["oid"]], columns=_columns(each)) for each in rows]
     parts = [
         _each_once({s.type.sql: list(in_definition(text, s.spelled, s.renames, s.columns)) for s in spellings})
         for text in texts
@@ -147,16 +158,15 @@ def _defined(
     if not any(found for part in parts for found in part.values()) and row["kind"] != "materialized view":
         return
     exact = _is_exact(hit for part in parts for found in part.values() for hit in found)
-    mend = mending.of_definition(row, [*spellings, *others], new) if exact else None
+    mend = mending.of_definition(row, plain.values(), new) if exact else None
     hits = {s.type.sql: [hit for part in parts for hit in part[s.type.sql]] for s in spellings}
     for spelling in spellings:
         yield from _told(row, spelling, hits[spelling.type.sql], mend)
 
 
-def _spelling(row: Mapping[str, Any], change: Change, spelled: str) -> Spelling:
-    names, texts = set(row["names"]), set(row["texts"])
-    columns = Columns(names - {*row["others"]}, set(row["made"]) - names, texts - names - {*row["made"]})
-    return Spelling(change.type, change.renames, spelled, columns)
+def _columns(row: Mapping[str, Any]) -> Columns:
+    names, others, texts, made = ({*row[kind]} for kind in ("names", "others", "texts", "made"))
+    return Columns(names - others, made | (names & others), texts - names - made)
 
 
 def _told(row: Mapping[str, Any], spelling: Spelling, hits: Sequence[Hit], mend: Mend | None) -> Iterable[Break]:
@@ -172,18 +182,13 @@ def _told(row: Mapping[str, Any], spelling: Spelling, hits: Sequence[Hit], mend:
 
 
 def _body(
-    row: Mapping[str, Any], changing: Mapping[int, Change], fields: Sequence[Row], spelled: Mapping[object, str]
+    row: Mapping[str, Any], plain: Mapping[int, Spelling], near: Mapping[object, Sequence[Row]]
 ) -> Iterable[Break]:
-    changes = changing.values()
-    hits = _each_once({c.type.sql: list(in_body(row, c.type, c.renames, fields)) for c in changes})
-    new = {hit.start: c.renames[hit.label] for c in changes for hit in hits[c.type.sql]}
-    plain = row["language"] in ("sql", "plpgsql")
-    exact = plain and _is_exact(hit for found in hits.values() for hit in found)
-    mend = (
-        mending.of_body(row, [Spelling(c.type, c.renames, spelled[oid]) for oid, c in changing.items()], new)
-        if exact
-        else None
-    )
+    changes = [s for s in plain.values() if any(label in row["body"] for label in _written(tuple(s.renames)))]
+    hits = _each_once({s.type.sql: list(in_body(row, s.type, s.renames, near)) for s in changes})
+    new = {hit.start: s.renames[hit.label] for s in changes for hit in hits[s.type.sql]}
+    exact = row["language"] in ("sql", "plpgsql") and _is_exact(hit for found in hits.values() for hit in found)
+    mend = mending.of_body(row, plain.values(), new) if exact else None
     object = f"{row['kind']} {row['name']}"
     for change in changes:
         if found := hits[change.type.sql]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from recover.enums.rewriting import literals
 
@@ -83,6 +83,7 @@ class Tokens:
         return at
 
 
+@lru_cache(maxsize=256)
 def tokens(text: str) -> Tokens:
     """Every token outside comments, in order."""
     return Tokens(tuple(_tokens(text)))

@@ -8,13 +8,13 @@ Sources: PostgreSQL documentation, CREATE VIEW, ALTER POLICY, ALTER TABLE, CREAT
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from recover.enums.drift import EnumType
 from recover.enums.lexing import tokens
-from recover.enums.positions import NOTHING, Columns, constant_of
+from recover.enums.positions import NOTHING, Columns, cast_of, parts_of
 from recover.enums.rewriting import Literal, exchanged, in_array
 from recover.postgres.names import quote_ident, quote_literal
 
@@ -40,7 +40,7 @@ class Spelling:
     columns: Columns = NOTHING
 
 
-def respelled(text: str, spellings: Sequence[Spelling], hits: Mapping[int, str]) -> str:
+def respelled(text: str, spellings: Iterable[Spelling], hits: Mapping[int, str]) -> str:
     """The text with the hits (place: new spelling) and all constants of the types spelled anew.
 
     The server spells a constant by its label now; after the renames that text would be refused.
@@ -48,22 +48,22 @@ def respelled(text: str, spellings: Sequence[Spelling], hits: Mapping[int, str])
 
     sql = tokens(text)
     places = {token.start: at for at, token in enumerate(sql.all)}
+    by_name = {parts_of(spelling.spelled): spelling for spelling in spellings}
 
     def new(literal: Literal) -> str | None:
         if literal.start in hits:
             return hits[literal.start]
-        for spelling in spellings:
-            how = constant_of(sql, places[literal.start], spelling.spelled)
-            if how is not None:
-                in_it = in_array(literal.value, spelling.renames)
-                return in_it if how == "array" else spelling.renames.get(literal.value)
-        return None
+        cast = cast_of(sql, places[literal.start])
+        spelling = by_name.get(cast.parts) if cast else None
+        if cast is None or spelling is None:
+            return None
+        return in_array(literal.value, spelling.renames) if cast.array else spelling.renames.get(literal.value)
 
     return exchanged(text, new)
 
 
 def of_definition(
-    row: Mapping[str, Any], spellings: Sequence[Spelling], hits: Sequence[Mapping[int, str]]
+    row: Mapping[str, Any], spellings: Iterable[Spelling], hits: Sequence[Mapping[int, str]]
 ) -> Mend | None:
     """The mend of what the server deparsed, or None when there is no exact one; `hits` of each of its texts."""
     makers = {
@@ -156,7 +156,7 @@ def _domain_default(row: Mapping[str, Any], before: Texts, after: Texts) -> Made
     return [f"{alter} {after[0]}"], [f"{alter} {before[0]}"], ""
 
 
-def of_body(row: Mapping[str, Any], spellings: Sequence[Spelling], hits: Mapping[int, str]) -> Mend | None:
+def of_body(row: Mapping[str, Any], spellings: Iterable[Spelling], hits: Mapping[int, str]) -> Mend | None:
     """The mend of a function: its body with the hits exchanged, everything else as the server spells it."""
     body, definition = row["body"], row["definition"].rstrip()
     at = definition.rfind(body)

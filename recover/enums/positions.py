@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 
 from recover.enums.drift import EnumType
 from recover.enums.lexing import Token, Tokens, tokens
-from recover.enums.operands import TEXTS, WORDS, Place, place, type_at
+from recover.enums.operands import TEXTS, WORDS, Cast, Place, place, type_at
 from recover.enums.rewriting import elements, in_array
 
 LONGEST = 100
@@ -45,8 +46,8 @@ class Hit:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that an object uses, by name: those that can only be the enum's, texts that views made of it
-    (`made`), and `texts` of tables, which are neither."""
+    """The columns that an object uses, by name: those that can only be the enum's; `made` are texts that views made of
+    it, and names that another column has too; `texts` are those of tables, which are neither."""
 
     enum: AbstractSet[str]
     made: AbstractSet[str] = frozenset()
@@ -94,18 +95,17 @@ def is_of(parts: Sequence[str], type: EnumType) -> bool:
     return parts[-1] == type.name and tuple(parts[:-1]) in ((), (type.schema,))
 
 
+@lru_cache(maxsize=1024)
 def parts_of(spelled: str) -> tuple[str, ...]:
     """A type's name as the server spells it, in its parts."""
     read = type_at(tokens(spelled), 0)
     return read[0].parts if read else ()
 
 
-def constant_of(sql: Tokens, at: int, spelled: str) -> str | None:
-    """Whether the literal is a constant of the type ("one" or "array") that the server spells so; else None."""
+def cast_of(sql: Tokens, at: int) -> Cast | None:
+    """The type of the constant that the literal at that token is, in what the server deparsed."""
     read = type_at(sql, at + 2) if sql.says(at + 1, "::") else None
-    if read is None or read[0].parts != parts_of(spelled):
-        return None
-    return "array" if read[0].array else "one"
+    return read[0] if read else None
 
 
 def aliases(sql: Tokens) -> set[str]:

@@ -191,6 +191,177 @@ CASES = {
         " $$ begin execute 'update users set role = ''admin'''; end $$",
         "function f()", "loud", "possible", mended=False,
     ),
+    "label in an array's text, in another list, beside a text of the table": Case(
+        "alter table users add roles role[] default '{admin}';"
+        "create view v as select id from users where role::text = any ('{admin,user}')"
+        " and roles::text[] && array['admin'] and note = 'admin'",
+        "view v", "silent", "sure", "select count(*) from v",
+    ),
+    "view with a check option, over a view": Case(
+        "create view v with (check_option=cascaded) as select * from users where role::text = 'user';"
+        "alter view v alter column note set default 'q';"
+        "create view w as select * from v where role::text <> 'admin'",
+        "view w", "silent", "sure", "select count(*) from w",
+    ),
+    "recursive view": Case(
+        "create recursive view v (n) as select 1 union all select n + 1 from v, users"
+        " where role::text = 'admin' and n < 3",
+        "view v", "silent", "sure", "select n from v order by n",
+    ),
+    "check of a partitioned table": Case(
+        "create table p (id int, role role) partition by list (role);"
+        "create table p1 partition of p for values in ('admin');"
+        "alter table p add constraint c check (role::text <> 'admin' or id > 0); insert into p values (1, 'admin')",
+        "check c on p", "loud", "sure",
+        "with u as (update p set id = 2 returning id) select * from u",
+    ),
+    "check that an heir has of its own too": Case(
+        "create table h (x int) inherits (users); alter table h add constraint c check (role::text <> 'user');"
+        "alter table users add constraint c check (role::text <> 'user') not valid",
+        "check c on users", "loud", "sure", mended=False,
+    ),
+    "check whose heir has a comment": Case(
+        "create table h (x int) inherits (users);"
+        "alter table users add constraint c check (role::text <> 'guest' or role::text = 'user');"
+        "comment on constraint c on h is 'the heir''s'",
+        "check c on users", "loud", "sure", mended=False,
+    ),
+    "check of a domain over an array": Case(
+        "create domain roles as role[] check (value::text[] <@ array['admin', 'user']);"
+        "create table t (r roles default '{admin}'); insert into t values ('{admin,user}')",
+        "domain check roles_check on roles", "loud", "sure",
+        "with u as (update t set r = r returning lower(r::text)) select * from u",
+    ),
+    "default of a domain": Case(
+        "create domain d as role default ('admin'::text)::role; create table t (x int, d d)",
+        "domain default d on d", "loud", "sure",
+        "with u as (insert into t values (1) returning lower(d::text)) select * from u",
+    ),
+    "rule that is off, with a comment": Case(
+        "create table log (n int); create rule r as on insert to users where new.role::text = 'admin' do also"
+        " insert into log values (1); alter table users disable rule r; comment on rule r on users is 'kept'",
+        "rule r on users", "silent", "sure",
+        "select ev_enabled, obj_description(oid) from pg_rewrite where rulename = 'r'",
+    ),
+    "trigger of an odd name, off, with a comment": Case(
+        "create function t() returns trigger language plpgsql as 'begin return new; end';"
+        """create trigger "T ü" before insert on users for each row when (new.role::text = 'admin')"""
+        " execute function t();"
+        """alter table users disable trigger "T ü"; comment on trigger "T ü" on users is 'kept'""",
+        "trigger T ü on users", "silent", "sure",
+        "select tgenabled, obj_description(oid) from pg_trigger where tgname = 'T ü'",
+    ),
+    "trigger of a constraint": Case(
+        "create function t() returns trigger language plpgsql as 'begin return new; end';"
+        "create constraint trigger t after insert on users deferrable for each row when (new.role::text = 'admin')"
+        " execute function t()",
+        "trigger t on users", "silent", "sure", mended=False,
+    ),
+    "procedure with a CASE, nested quotes and a list": Case(
+        "create procedure p(inout x role) language plpgsql as $p$ declare a text := $$it's 'q'$$; b text = E'it\\'s';"
+        " begin if x = 'admin' then x := 'user'; elsif x is null then x := 'admin'; end if;"
+        " case x when 'admin', 'guest' then null; else x := 'user'; end case; end $p$",
+        "procedure p(role)", "loud", "sure", "call p('guest')",
+    ),
+    "overloaded, security definer, settings, defaults": Case(
+        "create function f(x role default 'admin', y text default 'it''s') returns table (id int, r text) language sql"
+        " security definer set search_path = public, pg_temp cost 7 rows 9 strict as"
+        " $f$ select id, lower(role::text) from users where role = $1 and role <> 'user' $f$;"
+        "comment on function f is 'kept'; revoke execute on function f from public;"
+        "create function f(x int) returns int language plpgsql as $$ begin perform 1 from users where role = 'admin';"
+        " return x; end $$",
+        "function f(role,text)", "loud", "sure", "select f(), f(1)",
+    ),
+    "variables of a column's type, of a row, of a domain": Case(
+        "create domain d as role; create function f(v d) returns d language plpgsql as $$"
+        " declare x users.role%type := 'admin'; y users%rowtype; z d := 'user'; begin y.role := 'user'; z := 'admin';"
+        " if v::role in ('admin') and x = 'admin' and y.role <> 'admin' and z::role = 'admin' then"
+        " return case x when 'user' then z else 'user'::d end; end if; return 'admin'; end $$",
+        "function f(d)", "loud", "sure",
+        "select lower(f(min(role))::text) from users where lower(role::text) = 'admin'",
+    ),
+    "materialized views over one another": Case(
+        "create materialized view m as select id, role::text as role from users; create unique index on m (id);"
+        "create materialized view n as select role, count(*) from m group by 1",
+        "materialized view n", "silent", "likely", "select lower(role), count from n order by 1",
+    ),
+    "view over a view that makes text": Case(
+        "create view a as select id, role::text as role from users;"
+        "create view b as select id from a where role = 'admin'",
+        "view b", "silent", "likely", mended=False,
+    ),
+    "columns of two enums of one name": Case(
+        "create type other as enum ('guest'); create table others (id int, role other);"
+        "create view v as select u.id from users u join others o using (id)"
+        " where u.role::text = 'admin' and o.role = 'guest'",
+        "view v", "silent", "likely", mended=False,
+    ),
+    "index over a function of any enum": Case(
+        "create function spelled(r anyenum) returns text language sql immutable as $$ select r::text $$;"
+        "create index i on users (spelled(role))",
+        "index i", "silent", "sure", "select count(*) from users where lower(spelled(role)) = 'admin'",
+    ),
+    "index over a function of the row, on partitions": Case(
+        "create table p (id int, role role) partition by range (id);"
+        "create table p1 partition of p for values from (0) to (9);"
+        "create function spelled(r p1) returns text language sql immutable as $$ select r.role::text $$;"
+        "create index i on p1 (spelled(p1.*)); insert into p values (1, 'admin')",
+        "index i", "silent", "sure", "select count(*) from p1 where lower(spelled(p1.*)) = 'admin'",
+    ),
+    "index over a function that knows labels": Case(
+        "create function short(r role) returns text language sql immutable as"
+        " $$ select case r when 'admin' then 'a' else 'b' end $$; create index i on users (short(role))",
+        "index i", "silent", "sure", "select count(*) from users where short(role) = 'a'",
+    ),
+    "aggregate of an array": Case(
+        "create function more(a role[], b role) returns role[] language sql immutable as 'select a || b';"
+        "create aggregate some_of(role) (sfunc = more, stype = role[], initcond = '{admin}')",
+        "aggregate some_of(role)", "loud", "sure", mended=False,
+    ),
+    **{
+        f"not surely the enum: {name}": Case(made, object, how, "possible", mended=False)
+        for name, (object, how, made) in {
+            "another column under its name": (
+                "view v", "silent",
+                "create view v as select u.role, x.role as r2 from users u,"
+                " (select note::varchar as role from users) x where x.role::varchar = 'admin'",
+            ),
+            "a function of it": (
+                "view v", "silent", "create view v as select id from users where lower(role::text) = 'admin'"
+            ),
+            "a text with more": (
+                "view v", "silent",
+                "create view v as select id from users where 'x' || role::text = 'admin'"
+                " or 'admin' = role::text || 'x'",
+            ),
+            "a column of text called like the type": (
+                "function f()", "loud",
+                "create table other (role text); create function f() returns bigint language sql as"
+                " $$ update other set role = 'admin'; select count(*) from other where role = 'admin' $$",
+            ),
+            "a variable called like the column": (
+                "function f()", "loud",
+                "create function f() returns bigint language plpgsql as $$ declare role text; n int; begin"
+                " role := 'admin'; if role = 'admin' then select count(*) into n from users; end if; return n; end $$",
+            ),
+            "a record's field": (
+                "function f()", "loud",
+                "create function f() returns bigint language plpgsql as $$ declare r record; begin"
+                " for r in select note as role from users loop if r.role = 'admin' then return 1; end if; end loop;"
+                " return 2; end $$",
+            ),
+            "an operator before the column": (
+                "function f()", "loud",
+                "create function f() returns bigint language sql as $$ select count(*) from users"
+                " where note || role = 'admin' or lower(role::text) = 'admin' $$",
+            ),
+            "other quotes": (
+                "function f()", "loud",
+                "create function f() returns bigint language sql as"
+                " $$ select count(*) from users where role = $q$admin$q$ or role = any ('{admin}') $$",
+            ),
+        }.items()
+    },
     "another type": Case(
         "create type other as enum ('admin'); create function f() returns other language plpgsql as"
         " $$ begin return 'admin'; end $$",

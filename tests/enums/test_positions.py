@@ -1,0 +1,138 @@
+"""Where a label stands, told from its tokens: no brackets, comments, casts or lists mislead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recover.enums.bodies import in_body
+from recover.enums.drift import EnumType
+from recover.enums.lexing import tokens
+from recover.enums.operands import place
+from recover.enums.positions import Columns, in_definition, keeps_text
+
+ROLE = EnumType("public", "role", ("admin",), oid=7)
+COLUMNS = Columns(frozenset({"role"}), frozenset({"made"}), frozenset({"note"}))
+FIELDS = [{"relation": 1, "table": "users", "name": "role", "number": 2, "enum": 7}]
+
+
+def deparsed(text: str) -> list[str]:
+    """A word for each hit."""
+    hits = in_definition(text, "role", {"admin": "ADMIN"}, COLUMNS)
+    return [("sure" if h.sure else "likely" if h.likely else "foreign" if h.foreign else "possible") for h in hits]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "((role)::text = 'admin'::text)",
+        "('admin'::text <> (u.role)::text)",
+        "((u.role)::text = ANY (ARRAY['x'::text, 'admin'::text]))",
+        "(((role)::character varying)::text = ANY ((ARRAY['admin'::character varying])::text[]))",
+        "((role)::text IS DISTINCT FROM 'admin'::text)",
+        "('admin'::text IS NOT DISTINCT FROM (role)::text)",
+        "CASE (role)::text WHEN 'x'::text THEN (CASE 1 WHEN 2 THEN 3 END) WHEN 'admin'::text THEN 1 END",
+        "(('admin'::text)::role = role)",
+        "((role)::text = ANY ('{admin,x}'::text[]))",
+    ],
+)
+def test_it_is_sure_where_nothing_else_can_be_meant(text: str) -> None:
+    assert deparsed(text) == ["sure"]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("(lower((role)::text) = 'admin'::text)", "possible"),
+        ("(('x'::text || (role)::text) = 'admin'::text)", "possible"),
+        ("('admin'::text = ((role)::text || 'x'::text))", "possible"),
+        ("((role)::text = COALESCE('admin'::text, 'x'::text))", "possible"),
+        ("((other)::text = 'admin'::text)", "possible"),
+        ("((role)::text = 'admin'::text) FROM (SELECT n AS role FROM t) x", "possible"),
+        ("WITH x(role) AS (SELECT 1) SELECT ((x.role)::text = 'admin'::text)", "possible"),
+        ("((role)::text = '{admin}'::text)", "possible"),
+        ("(('admin'::text)::s2.role = role)", "possible"),
+        ("(made = 'admin'::text)", "likely"),
+        ("(note = 'admin'::text)", "foreign"),
+    ],
+)
+def test_it_is_not_sure_where_something_else_may_be_meant(text: str, word: str) -> None:
+    assert deparsed(text) == [word]
+
+
+@pytest.mark.parametrize("text", ["(role = 'admin'::role)", "'admin'", "('admin'::other)", "(\"admin\" = 'x'::text)"])
+def test_what_follows_or_is_a_name_is_no_hit(text: str) -> None:
+    assert deparsed(text) == []
+
+
+def written(body: str, **more: Any) -> list[bool]:
+    row = {
+        "body": body, "language": "plpgsql", "returns": 7, "arguments": [], "types": [], "inputs": [],
+        "fires_on": [], "homonyms": [], "domains": {}, **more,
+    }  # fmt: skip
+    return [hit.sure for hit in in_body(row, ROLE, {"admin": "ADMIN"}, {"users": FIELDS, 1: FIELDS})]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "select from users where role = 'admin'",
+        "select from users u where u.role in ('x', 'admin')",
+        "select from users where not 'admin' = role -- 'admin'",
+        "/* 'admin' /* nested */ 'admin' */ update users set role = 'admin'",
+        "insert into users (id, role) overriding system value values (f(1, 2), 'x'), (2, 'admin')",
+        "select 'admin'::public.role",
+        "select cast('admin' as role)",
+        "select role 'admin'",
+        "begin return 'admin'; end",
+        "declare a constant public.role not null default 'admin'; begin end",
+        "declare a text; b role; begin b := 'admin'; end",
+        "select from users where x::role = 'admin'",
+    ],
+)
+def test_a_body_is_sure_where_nothing_else_can_be_meant(body: str) -> None:
+    assert written(body) == [True]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "select from others where role = 'admin'",
+        "declare role text; begin if role = 'admin' then perform from users; end if; end",
+        "select from users where note || role = 'admin'",
+        "select from users where role = 'admin' || note",
+        "insert into users (id, role) values ('admin', 'x')",
+        "insert into users (id, role) values (1, f('admin'))",
+        "select from (select note role from users) x where role = 'admin'",
+        "execute 'update users set role = ''admin'''",
+        "select $q$admin$q$ from users",
+        "begin return 'admin' || x; end",
+    ],
+)
+def test_a_body_is_not_sure_where_something_else_may_be_meant(body: str) -> None:
+    assert written(body) == [False]
+
+
+def test_a_type_of_that_name_elsewhere_makes_a_name_unsure() -> None:
+    assert written("select 'admin'::role", homonyms=["role"]) == [False]
+    assert written("select 'admin'::public.role", homonyms=["role"]) == [True]
+
+
+def test_a_parameter_is_known_by_name_and_by_number() -> None:
+    known = {"arguments": ["a", "b"], "types": [7, 25], "inputs": [7, 25]}
+    assert written("select a = 'admin', $1 = 'admin', b = 'admin', $2 = 'admin'", **known) == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "text", ["a = ", "'x", "((", "))", "'a' = (b", "case when 'a'", "x::", "in ('a'", "$$a", "/* a"]
+)
+def test_broken_sql_is_read_to_its_end(text: str) -> None:
+    sql = tokens(text)
+    for at in range(len(sql)):
+        place(sql, at)
+
+
+def test_a_view_keeps_text_when_it_casts() -> None:
+    assert keeps_text("SELECT (u.role)::text AS r", {"role"})
+    assert not keeps_text("SELECT u.role, (note)::text, 'role::text'::text", {"role"})
