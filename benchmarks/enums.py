@@ -49,26 +49,6 @@ print(time.perf_counter() - began)
 sys.exit(code)
 """
 
-# One migration as alembic-postgresql-enum writes it, for all types; argv: URL, then JSON of its arguments.
-SWAP = """
-import json, sys, time
-import alembic_postgresql_enum
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from sqlalchemy import create_engine
-engine = create_engine(sys.argv[1])
-with engine.connect() as connection:
-    context = MigrationContext.configure(connection)
-    began = time.perf_counter()
-    with context.begin_transaction():
-        for name, labels, columns, renames in json.loads(sys.argv[2]):
-            Operations(context).sync_enum_values(
-                enum_schema="public", enum_name=name, new_values=labels,
-                affected_columns=[tuple(c) for c in columns], enum_values_to_rename=[tuple(r) for r in renames])
-    connection.commit()
-    print(time.perf_counter() - began)
-"""
-
 CATALOG = """
 select t.oid, n.nspname, t.typname, e.enumlabel from pg_type t join pg_enum e on e.enumtypid = t.oid
     join pg_namespace n on n.oid = t.typnamespace order by t.oid, e.enumsortorder;
@@ -235,7 +215,7 @@ def repair_of_the_incident(bench: Bench, rounds: int, start: float) -> None:
     line("recover enums repair, after start-up", whole, base, less=start)
     line("recover enums repair, in process", warm, base)
     line("recover enums undo, after start-up", undo, base, less=start)
-    print(f"  {'write-ahead log of the repair':<58} {statistics.median(wal) / 1e6:9.1f} MB")
+    print(f"  {'write-ahead log of the repair':<58} {statistics.median(wal) / 1e3:9.1f} kB")
     swap_by_alembic(bench, base)
 
 
@@ -255,7 +235,9 @@ def swap_by_alembic(bench: Bench, base: float) -> None:
     ]
     before = bench.wal()
     url = bench.url("app", scheme="postgresql+psycopg")
-    seconds = float(run([sys.executable, "-c", SWAP, url, json.dumps(asked)], PYTHONPATH=str(site)).split()[-1])
+    seconds = float(
+        run([sys.executable, str(HERE / "enums_swap.py"), url, json.dumps(asked)], PYTHONPATH=str(site)).split()[-1]
+    )
     line("alembic-postgresql-enum: swaps the types, once", [seconds], base)
     print(f"  {'its write-ahead log':<58} {(bench.wal() - before) / 1e6:9.1f} MB", flush=True)
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from recover.enums import catalog
-from recover.enums.drift import RETIRED, Add, Drift, EnumType, Rename
+from recover.enums.drift import RETIRED, Add, Drift, EnumType, Refusal, Rename
 from recover.enums.holders import Holder
 from recover.enums.repair import Change, add_value, rename_value
 from recover.enums.settling import free_name
 from recover.postgres.names import quote_ident, quote_literal
 from recover.world import SeeDatabase
+
+PARTITIONED = 130000
+"""The first server_version_num whose partitioned tables take BEFORE row triggers (release notes of 13)."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,19 @@ def expanding(drift: Drift, holders: Sequence[Holder]) -> list[Change]:
         taken.add(retired)
         undo = rename_value(drift.type.sql, Rename(old, retired))
         added.append(Change(add_value(drift.type.sql, Add(old, "", "")), undo, "a bridge for writers of the old label"))
-    written = [h for h in holders if h.shape != "buried" and h.relkind in ("r", "p") and not h.generated]
-    return [*added, *(change for holder in written for change in _trigger(drift.type, holder, bridged))]
+    return [*added, *(change for holder in _bridged(holders) for change in _trigger(drift.type, holder, bridged))]
+
+
+def unbridgeable(holders: Sequence[Holder], version: int) -> Iterable[Refusal]:
+    """The tables that can have no such trigger on a server of that version (server_version_num)."""
+    for holder in _bridged(holders):
+        if holder.relkind == "p" and version < PARTITIONED:
+            why = "before PostgreSQL 13 a partitioned table takes no trigger that maps old labels"
+            yield Refusal(str(holder), why, "--strategy rename")
+
+
+def _bridged(holders: Sequence[Holder]) -> list[Holder]:
+    return [h for h in holders if h.shape != "buried" and h.relkind in ("r", "p") and not h.generated]
 
 
 def readded(drift: Drift) -> tuple[str, ...]:

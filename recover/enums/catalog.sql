@@ -26,6 +26,7 @@ WITH RECURSIVE edge (below, above, step) AS MATERIALIZED (
     SELECT r.rngsubtype, r.rngtypid, 'buried' FROM pg_catalog.pg_range r
     UNION ALL  -- from 14 on; as JSON, for older servers have no such column
     SELECT m.rngtypid, (pg_catalog.to_jsonb(m) ->> 'rngmultitypid')::oid, 'buried' FROM pg_catalog.pg_range m
+    WHERE pg_catalog.to_jsonb(m) ? 'rngmultitypid'
     UNION ALL
     SELECT f.atttypid, s.reltype, 'buried' FROM pg_catalog.pg_attribute f
     JOIN pg_catalog.pg_class s ON s.oid = f.attrelid

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from recover.enums import catalog, retyping
 from recover.enums.breaking import mended
-from recover.enums.bridge import bridges, contracting, expanding, readded, retiring
+from recover.enums.bridge import bridges, contracting, expanding, readded, retiring, unbridgeable
 from recover.enums.choices import PLAIN, Choices
 from recover.enums.columns import changes as columned
 from recover.enums.columns import collisions as columns_collisions
@@ -39,7 +39,7 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     todo, columns = diagnosis.todo, diagnosis.columns_todo
     if not todo and not columns:
         return None
-    _require_allowed(database, todo)
+    version = _require_allowed(database, todo)
     tables = _tables(database, diagnosis)
     mends = mended(database, diagnosis.breaks, choices)
     refuse(_obstacles(database, diagnosis, tables, choices))
@@ -50,6 +50,7 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     views = [Change(f"REFRESH MATERIALIZED VIEW {view}", note="it keeps rows") for view in _views(todo, diagnosis)]
     adds = [Change(add_value(d.type.sql, add), note=STAYS) for d in todo for add in d.adds]
     expand = choices.strategy == "expand"
+    refuse(r for d in todo if expand for r in unbridgeable(diagnosis.holders.get(d.type.oid, ()), version))
     built = [c for d in todo for c in expanding(d, diagnosis.holders.get(d.type.oid, ()))] if expand else []
     retyped = [c for d in columns if d.retype for c in retyping.changes(database, d)]
     rows = [*(w for d in todo for w in _written(d, diagnosis)), *(w for d in columns for w in columns_written(d))]
@@ -93,7 +94,8 @@ def _spelled(renames: Iterable[Rename], label: str) -> str:
     return next((rename.new for rename in renames if rename.old == label), label)
 
 
-def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> None:
+def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> int:
+    """The server's version (server_version_num). Raises Precondition for what nobody or not this role may do."""
     refuse(
         Refusal(d.type.sql, f"only its owner, {d.type.owner}, may alter it", f"connect as {d.type.owner}")
         for d in todo
@@ -102,7 +104,8 @@ def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> None:
     [server] = database.rows("what the server is", postgres.named("server"))
     if server["standby"]:
         raise Precondition("the database is a standby", why="it can only be read", next="connect to the primary")
-    if int(str(server["version"])) < ADDS_IN_TRANSACTION:
+    version = int(str(server["version"]))
+    if version < ADDS_IN_TRANSACTION:
         raise Precondition("this PostgreSQL is older than 12", why="a label cannot be added in a transaction there")
     [ledger] = database.rows("recover's own tables", catalog.named("ledger"))
     if ledger["foreign"]:
@@ -117,6 +120,7 @@ def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> None:
             why="it may not create the schema recover",
             next=f"psql -c 'CREATE SCHEMA recover AUTHORIZATION {ledger['role']}', as the owner of the database",
         )
+    return version
 
 
 def _tables(database: SeeDatabase, diagnosis: Diagnosis) -> Mapping[int, Table]:

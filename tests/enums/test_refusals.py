@@ -20,7 +20,7 @@ from recover.errors import Precondition
 from recover.postgres.session import Server, Session
 from recover.secrets import Secret
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 EXPECTED = Expected(types={"t": ("A", "B")})
 SCHEMA = "create type t as enum ('a', 'B', 'A'); create table x (id int primary key, r t);"
 ROWS = "insert into x values (1, 'a'), (2, 'A'), (3, 'A');"
@@ -57,10 +57,10 @@ def test_who_may_not_is_told_who_may(
 
 
 def test_a_role_that_can_keep_no_record_is_told_what_to_have_made(
-    database: Server, sql: Sql, admin_sql: Sql, postgres_server: PostgresServer
+    database: Server, sql: Sql, admin_sql: Sql, postgres: PostgresServer
 ) -> None:
     sql(SCHEMA)
-    query(postgres_server.admin(), f"alter database {database.dbname} owner to postgres")
+    query(postgres.admin(), f"alter database {database.dbname} owner to postgres")
     admin_sql(f"grant connect on database {database.dbname} to app; alter type t rename value 'A' to 'x'")
     error = refused(database)
     assert "CREATE SCHEMA recover AUTHORIZATION app" in error.next

@@ -48,6 +48,7 @@ def test_no_rename_meets_a_label_that_is_still_there(labels: str, renames: str, 
     assert ordered(labels.split(), pairs) == [Rename(*pair.split(">")) for pair in order.split()]
 
 
+@pytest.mark.every_postgres
 @pytest.mark.postgres
 @pytest.mark.parametrize(
     "meddling",
