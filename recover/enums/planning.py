@@ -14,7 +14,8 @@ from recover.enums.columns import obstacles as columns_obstacles
 from recover.enums.columns import written as columns_written
 from recover.enums.drift import Drift, Refusal, Rename
 from recover.enums.look import Diagnosis, examine, refuse
-from recover.enums.repair import Change, Repair, Written, add_value, renaming
+from recover.enums.repair import Change, Repair, Written, add_value, rename_value, renaming
+from recover.enums.settling import free_name
 from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, writable, written
 from recover.errors import Precondition
 from recover.postgres import catalog as postgres
@@ -48,7 +49,7 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     merges = [change for d in todo for change in _merges(d, diagnosis, tables)]
     texts = [c for d in columns for c in columned(d, tables[d.column.relation], rewrite=choices.rewrite)]
     views = [Change(f"REFRESH MATERIALIZED VIEW {view}", note="it keeps rows") for view in _views(todo, diagnosis)]
-    adds = [Change(add_value(d.type.sql, add), note=STAYS) for d in todo for add in d.adds]
+    adds = [change for d in todo for change in _added(d)]
     expand = choices.strategy == "expand"
     refuse(r for d in todo if expand for r in unbridgeable(diagnosis.holders.get(d.type.oid, ()), version))
     built = [c for d in todo for c in expanding(d, diagnosis.holders.get(d.type.oid, ()))] if expand else []
@@ -88,6 +89,16 @@ def _contract(database: SeeDatabase, diagnosis: Diagnosis) -> Repair | None:
         changes=tuple(c for name, type in changed.items() for c in renaming(name, type.labels, renames[name])),
         closing=tuple(change for bridge in standing for change in contracting(bridge)),
     )
+
+
+def _added(drift: Drift) -> Iterable[Change]:
+    """The labels that are missing. One that a renamed label was called before has to give that name back for undo."""
+    taken = {*drift.type.labels, *drift.expected}
+    for add in drift.adds:
+        back = ""
+        if any(rename.old == add.label for rename in drift.renames):
+            back = rename_value(drift.type.sql, Rename(add.label, free_name(add.label, taken)))
+        yield Change(add_value(drift.type.sql, add), back, STAYS)
 
 
 def _spelled(renames: Iterable[Rename], label: str) -> str:
