@@ -188,6 +188,12 @@ def compare(
     meant, unclear = _meanings(type, expected, given, pairs)
     refusals += unclear
     renames, twins = _told_apart(type, expected, meant)
+    refusals += [
+        _both_meanings(type, label, twin.into)
+        for twin in twins
+        for label in twin.labels
+        if label in expected and label != twin.into
+    ]
     there = {r.new for r in renames} | (set(type.labels) - {r.old for r in renames}) | {t.into for t in twins}
     missing = [w for w in expected if w not in there and not any(_same(w, s) for s in _spare(type, expected, meant))]
     new = {r.old: r.new for r in renames}
@@ -206,20 +212,24 @@ def _contradictions(type: EnumType, expected: Sequence[str], map: Mapping[str, s
             yield Refusal(
                 f"{type.sql} {label!r}", f"a label has at most {LONGEST_NAME} bytes, this one {len(label.encode())}"
             )
+        if label.startswith(RETIRED):
+            yield Refusal(f"{type.sql} {label!r}", f"labels that begin with {RETIRED!r} are those that a merge retired")
         if expected.count(label) > 1:
             yield Refusal(f"{type.sql} {label!r}", "the label is expected twice")
     for old, new in map.items():
         if new not in expected:
             yield Refusal(f"{type.sql} {old!r}", f"it is mapped to {new!r}, which is not among the expected labels")
         elif old in expected and old in type.labels and new in type.labels and new not in map:
-            reason = (
-                f"the label is expected, and is mapped to {new!r} too: rows of both meanings could not be told apart"
-            )
-            yield Refusal(f"{type.sql} {old!r}", reason, "take it out of map, or out of expected")
+            yield _both_meanings(type, old, new)
     for new, olds in Counter(new for old, new in map.items() if old in expected and old in type.labels).items():
         if olds > 1:
             reason = f"{olds} expected labels are mapped to it: rows of both meanings could not be told apart"
             yield Refusal(f"{type.sql} {new!r}", reason, "leave one of them in map")
+
+
+def _both_meanings(type: EnumType, old: str, new: str) -> Refusal:
+    reason = f"the label is expected, and is mapped to {new!r} too: rows of both meanings could not be told apart"
+    return Refusal(f"{type.sql} {old!r}", reason, "take it out of map, or out of expected")
 
 
 def _meanings(
