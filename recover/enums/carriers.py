@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from recover.enums import catalog
@@ -14,6 +14,11 @@ class Carriers:
     """(enum, type, shape) by their oids; the shape is plain, array or buried."""
 
     found: tuple[tuple[int, int, str], ...] = ()
+
+    def of(self, oids: Collection[int]) -> Carriers:
+        """Those of these enums only."""
+        wanted = set(oids)
+        return Carriers(tuple(each for each in self.found if each[0] in wanted))
 
     def args(self, *, buried: bool) -> Mapping[str, object]:
         """What the catalog questions want to be told, with or without the buried ones."""

@@ -18,7 +18,15 @@ ORDER BY n.nspname, t.typname;
 -- name: carriers
 -- The types that carry values of these enums: themselves, domains over them, arrays, ranges, composites and rows.
 -- Asked once and handed to the other questions: the planner takes a recursion for far bigger than it is.
-WITH RECURSIVE edge (below, above, step) AS MATERIALIZED (
+-- A table's row is one only where something holds or takes such rows: else each table would be one.
+WITH RECURSIVE used (type) AS MATERIALIZED (
+    SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT d.typbasetype FROM pg_catalog.pg_type d WHERE d.typtype = 'd'
+    UNION
+    SELECT pg_catalog.unnest(p.proargtypes::oid[]) FROM pg_catalog.pg_proc p WHERE p.oid >= 16384
+),
+edge (below, above, step) AS MATERIALIZED (
     SELECT d.typbasetype, d.oid, 'domain' FROM pg_catalog.pg_type d WHERE d.typtype = 'd'
     UNION ALL
     SELECT a.typelem, a.oid, 'array' FROM pg_catalog.pg_type a WHERE a.typcategory = 'A' AND a.oid >= 16384
@@ -30,7 +38,9 @@ WITH RECURSIVE edge (below, above, step) AS MATERIALIZED (
     UNION ALL
     SELECT f.atttypid, s.reltype, 'buried' FROM pg_catalog.pg_attribute f
     JOIN pg_catalog.pg_class s ON s.oid = f.attrelid
-    WHERE f.attrelid >= 16384 AND f.attnum > 0 AND NOT f.attisdropped AND s.reltype <> 0
+    WHERE f.attrelid >= 16384 AND f.attnum > 0 AND NOT f.attisdropped
+      AND s.reltype IN (SELECT u.type FROM used u UNION ALL
+                        SELECT t.typelem FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.type AND t.typcategory = 'A')
 ),
 carrier (enum, type, shape) AS (
     SELECT t.oid, t.oid, 'plain' FROM pg_catalog.pg_type t WHERE t.oid = ANY (%(oids)s::bigint[]::oid[])
@@ -44,7 +54,8 @@ SELECT c.enum::bigint AS enum, c.type::bigint AS type, c.shape FROM carrier c OR
 
 -- name: enum_columns
 -- The columns that hold values of an enum type: directly, through domains, arrays, composites, ranges.
--- "plain" and "array" can be asked for a label; "buried" ones (composites, ranges) cannot.
+-- "plain" and "array" can be asked for a label; "buried" ones (composites, ranges) cannot. Looked at `closely` they
+-- come with their default and with who may read and write them, which costs the most.
 WITH carrier (enum, type, shape) AS MATERIALIZED (
     SELECT * FROM ROWS FROM (pg_catalog.unnest(%(enums)s::bigint[]::oid[]),
         pg_catalog.unnest(%(types)s::bigint[]::oid[]), pg_catalog.unnest(%(shapes)s::text[]))
@@ -57,20 +68,25 @@ SELECT k.enum::bigint AS oid,
        r.oid::bigint AS relation,
        r.relkind::text AS relkind,
        a.attgenerated <> '' AS generated,
-       d.adbin IS NOT NULL AS own_default,
-       pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT') AS readable,
-       pg_catalog.row_security_active(r.oid) AS hides_rows,
-       pg_catalog.pg_has_role(r.relowner, 'USAGE') AS owned,
-       pg_catalog.pg_get_userbyid(r.relowner)::text AS owner,
-       pg_catalog.format_type(a.atttypid, NULL) AS type,
-       coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.pg_get_expr(y.typdefaultbin, 0)) AS default_text
+       c.*
 FROM carrier k
 JOIN pg_catalog.pg_attribute a ON a.atttypid = k.type AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'm', 'f')
     AND r.relispopulated
 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
 JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
-LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN LATERAL (
+    SELECT d.adbin IS NOT NULL AS own_default,
+           pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT') AS readable,
+           pg_catalog.row_security_active(r.oid) AS hides_rows,
+           pg_catalog.pg_has_role(r.relowner, 'USAGE') AS owned,
+           pg_catalog.pg_get_userbyid(r.relowner)::text AS owner,
+           pg_catalog.format_type(a.atttypid, NULL) AS type,
+           coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+                    pg_catalog.pg_get_expr(y.typdefaultbin, 0)) AS default_text
+    FROM (SELECT) AS one
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+) AS c ON %(closely)s::bool
 WHERE NOT r.relispartition AND r.relpersistence <> 't'
 ORDER BY k.enum, n.nspname, r.relname, a.attnum;
 

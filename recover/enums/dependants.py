@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from recover.enums import mending
 from recover.enums.bodies import in_body
-from recover.enums.carriers import carriers
+from recover.enums.carriers import Carriers
 from recover.enums.drift import EnumType
 from recover.enums.mending import Mend, Spelling
 from recover.enums.positions import NOTHING, Columns, Hit, in_definition, keeps_text
@@ -61,28 +61,27 @@ class Break:
     language: str = ""
 
 
-def follows(database: SeeDatabase, oids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
+def follows(database: SeeDatabase, carrying: Carriers) -> Mapping[int, tuple[str, ...]]:
     """Per type what is bound to it by oid, in words. Raises as `rows` does."""
     found: dict[int, list[str]] = {}
-    if not oids:
+    if not carrying.found:
         return {}
-    told = carriers(database, oids).args(buried=True)
+    told = carrying.args(buried=True)
     rows = database.rows("what depends on the types", _named("follows", enums=told["enums"], types=told["types"]))
     for row in rows:
         found.setdefault(int(str(row["oid"])), []).append(str(row["object"]))
     return {oid: tuple(objects) for oid, objects in found.items()}
 
 
-def breaks(database: SeeDatabase, changes: Sequence[Change]) -> tuple[Break, ...]:
+def breaks(database: SeeDatabase, changes: Sequence[Change], carrying: Carriers) -> tuple[Break, ...]:
     """Everything that would break, in the order in which mends have to run, be it to do or to undo.
 
-    Raises as `rows` does. Dynamic SQL cannot be found.
+    `carrying` are the carriers of the changing types. Raises as `rows` does. Dynamic SQL cannot be found.
     """
     changing = {change.type.oid: change for change in changes if change.renames}
     if not changing:
         return ()
     labels = _written(tuple(sorted({old for change in changing.values() for old in change.renames})))
-    carrying = carriers(database, list(changing))
     told, whole = carrying.args(buried=False), carrying.args(buried=True)
     args = {**told, "labels": labels}
     names = database.rows("the types' names", _named("spelled", oids=list(changing)))
@@ -108,10 +107,11 @@ def _turn(broken: Break) -> int:
     return {"index": 1, "materialized view": 2}.get(broken.kind, 0)
 
 
-def wrappers(database: SeeDatabase, oids: Sequence[int]) -> list[Row]:
+def wrappers(database: SeeDatabase, carrying: Carriers) -> list[Row]:
     """What keeps what a function made of labels of these types. Raises as `rows` does."""
-    told = carriers(database, oids).args(buried=True)
-    return database.rows("what keeps what a function made", _named("wrapped", **told, labels=[])) if oids else []
+    told = carrying.args(buried=True)
+    rows = "what keeps what a function made"
+    return database.rows(rows, _named("wrapped", **told, labels=[])) if carrying.found else []
 
 
 def _named(name: str, **args: object) -> Any:

@@ -111,16 +111,16 @@ class Uses:
 
 
 def read_holder(row: Row) -> Holder:
-    """From a row of the catalog query `enum_columns`."""
-    words = {name: str(row[name]) for name in ("schema", "table", "column", "shape", "relkind", "owner", "type")}
+    """From a row of the catalog query `enum_columns`; what was not looked at closely stays as if all were allowed."""
+    words = {name: str(row[name] or "") for name in ("schema", "table", "column", "shape", "relkind", "owner", "type")}
     return Holder(
         **words,
         default=str(row["default_text"] or ""),
         relation=int(str(row["relation"])),
         generated=bool(row["generated"]),
-        owned=bool(row["owned"]),
-        own_default=bool(row["own_default"]),
-        readable=bool(row["readable"]),
+        owned=row["owned"] is not False,
+        own_default=row["own_default"] is not False,
+        readable=row["readable"] is not False,
         hides_rows=bool(row["hides_rows"]),
     )
 

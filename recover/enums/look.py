@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recover.enums import catalog
-from recover.enums.carriers import carriers
+from recover.enums.carriers import Carriers, carriers
 from recover.enums.columns import ColumnDrift
 from recover.enums.columns import look as columns_of
 from recover.enums.dependants import Break, Change, breaks, follows
@@ -34,6 +34,7 @@ class Diagnosis:
     columns: tuple[ColumnDrift, ...] = ()
     breaks: tuple[Break, ...] = ()
     examined: bool = False
+    carriers: Carriers = field(default_factory=Carriers)
 
     @property
     def clean(self) -> bool:
@@ -79,18 +80,20 @@ def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
         compare(type, labels, mapped.get(type, ("", {}))[1], expected.pairs(text), done.get(type.sql, ()))
         for type, (text, labels) in wanted.items()
     ]
-    holders = _holders(database, [d.type.oid for d in drifts])
+    carrying = carriers(database, [d.type.oid for d in drifts])
     asking = [d for d in drifts if undecided(d)]
+    holders = _holders(database, carrying, {d.type.oid for d in asking})
     hidden = [why for d in asking for holder in holders.get(d.type.oid, ()) if (why := holder.unasked)]
     blocked = (*unclear, *unknown, *lonely, *hidden)
-    constants = _constants(database, [d.type.oid for d in asking if d.twins])
+    constants = _constants(database, carrying.of({d.type.oid for d in asking if d.twins}))
     uses = {} if hidden else {d.type.oid: _uses(database, d, holders.get(d.type.oid, ()), constants) for d in asking}
     settled = tuple(settle(d, uses[d.type.oid]) if d.type.oid in uses else d for d in drifts)
     columns, unseen = columns_of(database, expected, {text: type.sql for type, (text, _) in wanted.items()})
     made = {str(expected.members[name].type) for name in expected.members} & {r.object for r in unclear}
     coming = {type for type in made if any(drift.create for drift in columns)}
     blocked = tuple(refusal for refusal in blocked if refusal.object not in coming)
-    return Diagnosis(settled, holders, uses, blocked=tuple(dict.fromkeys((*blocked, *unseen))), columns=columns)
+    blocked = tuple(dict.fromkeys((*blocked, *unseen)))
+    return Diagnosis(settled, holders, uses, blocked=blocked, columns=columns, carriers=carrying)
 
 
 def examine(database: SeeDatabase, found: Diagnosis) -> Diagnosis:
@@ -99,8 +102,9 @@ def examine(database: SeeDatabase, found: Diagnosis) -> Diagnosis:
         return found
     todo = [drift for drift in found.todo if drift.renames or drift.merges]
     spellings = [Change(drift.type, drift.spellings) for drift in todo]
-    bound = follows(database, [drift.type.oid for drift in todo])
-    return replace(found, follows=bound, breaks=breaks(database, spellings), examined=True)
+    carrying = found.carriers.of({drift.type.oid for drift in todo})
+    broken = breaks(database, spellings, carrying)
+    return replace(found, follows=follows(database, carrying), breaks=broken, examined=True)
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:
@@ -142,21 +146,22 @@ def _done(database: SeeDatabase, types: Sequence[EnumType]) -> Mapping[str, tupl
     return found
 
 
-def _holders(database: SeeDatabase, oids: Sequence[int]) -> Mapping[int, tuple[Holder, ...]]:
-    if not oids:
-        return {}
-    found: dict[int, tuple[Holder, ...]] = {}
-    told = carriers(database, oids).args(buried=True)
-    for row in database.rows("the columns of enum types", catalog.named("enum_columns", **told)):
-        oid = int(str(row["oid"]))
-        found[oid] = (*found.get(oid, ()), read_holder(row))
-    return found
+def _holders(database: SeeDatabase, carrying: Carriers, asking: Collection[int]) -> Mapping[int, tuple[Holder, ...]]:
+    """The columns of every type, looked at closely for those about whose labels they are asked."""
+    found: dict[int, list[Holder]] = {}
+    others = {enum for enum, _, _ in carrying.found} - set(asking)
+    for oids, closely in ((asking, True), (others, False)):
+        if oids:
+            args = {**carrying.of(oids).args(buried=True), "closely": closely}
+            for row in database.rows("the columns of enum types", catalog.named("enum_columns", **args)):
+                found.setdefault(int(str(row["oid"])), []).append(read_holder(row))
+    return {oid: tuple(holders) for oid, holders in found.items()}
 
 
-def _constants(database: SeeDatabase, oids: Sequence[int]) -> Sequence[Row]:
-    if not oids:
+def _constants(database: SeeDatabase, carrying: Carriers) -> Sequence[Row]:
+    if not carrying.found:
         return []
-    told = carriers(database, oids).args(buried=False)
+    told = carrying.args(buried=False)
     return database.rows("the objects bound to labels", catalog.named("enum_constants", **told))
 
 

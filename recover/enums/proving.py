@@ -47,7 +47,7 @@ def verify(database: Trying, found: Diagnosis, *, write: bool) -> tuple[Evidence
     members = [t for d in found.drifts for t in _members(d.type, d.expected, found.holders.get(d.type.oid, ()), write)]
     names = [str(row["name"]) for row in database.rows("the functions in SQL", catalog.named("sql_functions"))]
     functions = [Try(name, Statement(VALIDATE.format(quote_literal(name).lstrip()))) for name in names]
-    wrapped = [row for row in wrappers(database, [d.type.oid for d in found.drifts]) if row["kind"] == "index"]
+    wrapped = [row for row in wrappers(database, found.carriers) if row["kind"] == "index"]
     indexes = [Try(str(row["name"]), Statement(_comparing(str(row["relation"]), str(row["key"])))) for row in wrapped]
     return (
         labels,

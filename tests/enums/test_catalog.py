@@ -41,7 +41,9 @@ def test_every_column_that_holds_a_label_is_found_with_its_shape(database: Serve
     sql("create materialized view never as select plain from t with no data")
     [oid] = sql("select 'm'::regtype::oid::bigint")[0]
     with closing(Session(database)) as session:
-        rows = session.rows("columns", named("enum_columns", **carriers(session, [oid]).args(buried=True)))
+        rows = session.rows(
+            "columns", named("enum_columns", **carriers(session, [oid]).args(buried=True), closely=True)
+        )
     assert {(row["table"], row["column"]): row["shape"] for row in rows} == {
         ("t", "plain"): "plain", ("t", "list"): "array", ("t", "dom"): "plain", ("t", "domlist"): "array",
         ("t", "arrdom"): "array", ("t", "comp"): "buried", ("t", "comps"): "buried", ("t", "rng"): "buried",
