@@ -321,3 +321,15 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'recover') AND p.pro
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid
                   AND d.deptype = 'e')
 ORDER BY 1;
+
+-- name: guesses
+-- How many rows of big tables hold a label, as the planner's statistics have it ("pg_stats", most_common_vals).
+SELECT r.oid::bigint AS relation, s.attname::text AS column, v.label,
+       greatest(1, (v.frequency * r.reltuples))::bigint AS rows
+FROM pg_catalog.pg_class r
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+JOIN pg_catalog.pg_stats s ON s.schemaname = n.nspname AND s.tablename = r.relname AND s.inherited = (r.relkind = 'p')
+CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(s.most_common_vals::text::text[]),
+                              pg_catalog.unnest(s.most_common_freqs)) AS v (label, frequency)
+WHERE r.oid = ANY (%(relations)s::bigint[]::oid[]) AND r.reltuples >= %(least)s::int
+  AND v.label = ANY (%(labels)s::text[]);

@@ -18,6 +18,9 @@ from recover.enums.settling import settle, undecided
 from recover.errors import Precondition
 from recover.world import Row, SeeDatabase
 
+BIG = 200_000
+"""Rows from which on a table is not counted where its statistics know better."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -63,8 +66,11 @@ class Diagnosis:
         return (*self.blocked, *types, *(refusal for column in self.columns for refusal in column.refusals))
 
 
-def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
-    """How each expected type differs. Raises Unreachable and StepError as `rows` does."""
+def diagnose(database: SeeDatabase, expected: Expected, *, counting: bool = True) -> Diagnosis:
+    """How each expected type differs. Raises Unreachable and StepError as `rows` does.
+
+    Without `counting` no table is read: labels that mean the same, and extra ones, are then taken for unused.
+    """
     types = read_types(database.rows("the enum types", catalog.named("enum_types")))
     wanted, unclear = _resolved(types, expected.types)
     mapped, unknown = _resolved(
@@ -81,7 +87,7 @@ def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
         for type, (text, labels) in wanted.items()
     ]
     carrying = carriers(database, [d.type.oid for d in drifts])
-    asking = [d for d in drifts if undecided(d)]
+    asking = [d for d in drifts if counting and undecided(d)]
     holders = _holders(database, carrying, {d.type.oid for d in asking})
     hidden = [why for d in asking for holder in holders.get(d.type.oid, ()) if (why := holder.unasked)]
     blocked = (*unclear, *unknown, *lonely, *hidden)
@@ -96,15 +102,19 @@ def diagnose(database: SeeDatabase, expected: Expected) -> Diagnosis:
     return Diagnosis(settled, holders, uses, blocked=blocked, columns=columns, carriers=carrying)
 
 
-def examine(database: SeeDatabase, found: Diagnosis) -> Diagnosis:
-    """The same with what follows the repair of its types, and what would break. Raises as `rows` does."""
+def examine(database: SeeDatabase, found: Diagnosis, *, following: bool = False) -> Diagnosis:
+    """The same with what would break, and when asked with what follows, the repair of its types.
+
+    Raises as `rows` does.
+    """
     if found.examined:
         return found
     todo = [drift for drift in found.todo if drift.renames or drift.merges]
     spellings = [Change(drift.type, drift.spellings) for drift in todo]
     carrying = found.carriers.of({drift.type.oid for drift in todo})
     broken = breaks(database, spellings, carrying)
-    return replace(found, follows=follows(database, carrying), breaks=broken, examined=True)
+    bound = follows(database, carrying) if following else {}
+    return replace(found, follows=bound, breaks=broken, examined=True)
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:
@@ -169,7 +179,7 @@ def _uses(database: SeeDatabase, drift: Drift, holders: Sequence[Holder], consta
     type, labels = drift.type, undecided(drift)
     by_name = {str(holder): holder for holder in holders}
     rows: dict[str, dict[Holder, int]] = {}
-    question = counting(type, holders, labels)
+    question = counting(type, holders, labels, _guesses(database, holders, labels))
     for row in database.rows(f"uses of {type.sql}", question) if question else []:
         rows.setdefault(str(row["label"]), {})[by_name[str(row["place"])]] = int(str(row["rows"]))
     mine = [row for row in constants if row["oid"] == type.oid]
@@ -179,6 +189,23 @@ def _uses(database: SeeDatabase, drift: Drift, holders: Sequence[Holder], consta
         defaults={label: tuple(h for h in holders if mentions(h.default, type, label)) for label in labels},
         buried=tuple(h for h in holders if h.shape == "buried"),
     )
+
+
+def _guesses(
+    database: SeeDatabase, holders: Sequence[Holder], labels: Sequence[str]
+) -> Mapping[Holder, Mapping[str, int]]:
+    """Per big table the rows that the planner's statistics give a label: good enough to tell a minority."""
+    places = {(holder.relation, holder.column): holder for holder in holders if holder.shape == "plain"}
+    if not places:
+        return {}
+    relations = sorted({relation for relation, _ in places})
+    query = catalog.named("guesses", relations=relations, labels=list(labels), least=BIG)
+    found: dict[Holder, dict[str, int]] = {}
+    for row in database.rows("the planner's statistics", query):
+        holder = places.get((int(str(row["relation"])), str(row["column"])))
+        if holder is not None:
+            found.setdefault(holder, {})[str(row["label"])] = int(str(row["rows"]))
+    return found
 
 
 def _bound(constants: Iterable[Row], type: EnumType, label: str) -> Iterable[str]:

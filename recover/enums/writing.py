@@ -133,29 +133,49 @@ def _value(type: EnumType, label: str) -> str:
 def _write(type: EnumType, holder: Holder, merge: Merge, key: Sequence[tuple[str, str]]) -> Change:
     """Write the loser's rows and keep their keys."""
     retired, into = _value(type, merge.retired), _value(type, merge.into)
+    where = holder.meets(type, merge.retired)
 
     def new(old: str) -> str:
-        return f"pg_catalog.array_replace({old}::{type.sql}[], {retired}, {into})" if holder.shape == "array" else into
+        return f"pg_catalog.array_replace({old}::{type.sql}[], {retired}, {into})"
 
-    return keeping(holder.sql, holder.column, holder.type, new, holder.meets(type, merge.retired), key)
+    if holder.shape == "array":
+        return keeping(holder.sql, holder.column, holder.type, new, where, key)
+    was = quote_literal(merge.retired).lstrip()
+    return keeping(holder.sql, holder.column, holder.type, lambda _: into, where, key, was=was)
 
 
 def keeping(
-    table: str, column: str, type: str, new: Callable[[str], str], where: str, key: Sequence[tuple[str, str]]
+    table: str,
+    column: str,
+    type: str,
+    new: Callable[[str], str],
+    where: str,
+    key: Sequence[tuple[str, str]],
+    *,
+    was: str = "",
 ) -> Change:
     """An UPDATE of `column` to `new` of what it holds, where the condition holds, with the keys kept.
 
-    `where` is over bare column names. Its undo gives each kept row back what it held, unless it was written since.
+    `where` is over bare column names; `was` is what all those rows hold, as a literal, where that is one value.
+    Its undo gives each kept row back what it held, unless it was written since.
     """
     name = quote_ident(column)
     place = f"{quote_literal(table).lstrip()}, {quote_literal(column).lstrip()}"
     keys = f"pg_catalog.jsonb_build_array({', '.join(f't.{quote_ident(k)}' for k, _ in key)})"
+    keep = f"INSERT INTO recover.kept_rows (repair, relation, field, key, was) SELECT {ID}, {place}, key"
     do = (
-        f"WITH old AS MATERIALIZED (SELECT ctid AS place, tableoid AS part, {name}::text AS was "  # noqa: S608 - quoted
-        f"FROM {table} WHERE {where}), moved AS (UPDATE {table} AS t SET {name} = {new(f't.{name}')} FROM old "
-        f"WHERE t.ctid = old.place AND t.tableoid = old.part RETURNING {keys} AS key, old.was) "
-        "INSERT INTO recover.kept_rows (repair, relation, field, key, was) "
-        f"SELECT {ID}, {place}, key, was FROM moved"
+        f"WITH moved AS (UPDATE {table} AS t SET {name} = {new(f't.{name}')} WHERE {where} "  # noqa: S608 - quoted
+        f"RETURNING {keys} AS key) {keep}, {was} FROM moved"
+    )
+    do = (
+        do
+        if was
+        else (
+            f"WITH old AS MATERIALIZED (SELECT ctid AS place, tableoid AS part, {name}::text AS was "  # noqa: S608 - quoted
+            f"FROM {table} WHERE {where}), moved AS (UPDATE {table} AS t SET {name} = {new(f't.{name}')} FROM old "
+            f"WHERE t.ctid = old.place AND t.tableoid = old.part RETURNING {keys} AS key, old.was) "
+            f"{keep}, was FROM moved"
+        )
     )
     same = " AND ".join(f"t.{quote_ident(k)} = (kept.key ->> {at})::{kind}" for at, (k, kind) in enumerate(key))
     undo = (

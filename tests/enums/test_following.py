@@ -134,7 +134,7 @@ def test_everything_that_follows_is_used(database: Server, sql: Sql, admin_sql: 
     assert answers["policy", "by scan"] == [(45, 0)]
     assert answers["partial index", "by index"] == [(5,)]
     with closing(Session(database)) as session:
-        found = examine(session, diagnose(session, EXPECTED))
+        found = examine(session, diagnose(session, EXPECTED), following=True)
         assert not found.breaks
         [told] = found.follows.values()
         for kind in ("column Rôle of", "by_role", "view by_hand", "policy only_users", "trigger noted", "function asks",
