@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from enum_worlds import Sql, catalog, labels, rows
 
+from recover.enums import look
+from recover.enums.expected import Expected
+from recover.enums.look import diagnose
 from recover.errors import Precondition
 from recover.steps.enum import RepairEnum
 
@@ -178,3 +181,21 @@ def test_row_level_security_that_hides_rows_is_refused_before_anything_is_writte
     with pytest.raises(Precondition, match="row-level security hides rows"):
         RepairEnum("main", {"t": ("A",)}).decide(world)
     assert (catalog(admin_sql), rows(admin_sql)) == before
+
+
+def test_a_majority_is_told_by_the_statistics_and_what_they_miss_is_counted(
+    world: Any, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "BIG", 100)
+    sql("create type t as enum ('a', 'A', 'old'); create table x (id int primary key, r t)")
+    sql("insert into x select g, case when g % 10 = 0 then 'A' else 'a' end::t from generate_series(1, 1000) g")
+    sql("analyze x; delete from x where id % 10 = 0 and id <= 500; insert into x values (5000, 'old')")
+    expected = Expected(types={"t": ("A",)}, map={"t": {"old": "A"}})
+    [uses] = diagnose(world.main, expected).uses.values()
+    assert {label: uses.count(label) for label in ("a", "A", "old")} == {"a": 900, "A": 100, "old": 1}
+    [repair] = RepairEnum("main", {"t": ("A",)}, {"t": {"old": "A"}}).decide(world)
+    repair.apply(world)
+    assert sql("select r::text, count(*) from x group by 1") == [("A", 951)]
+    assert labels(sql, "t") == ["A", "~retired:A", "~retired:old"]
+    sql("delete from x where id % 10 <> 0; alter type t rename value '~retired:A' to 'a'")
+    assert diagnose(world.main, expected).clean  # no row holds what the statistics still tell of
