@@ -9,7 +9,7 @@ from recover.enums.choices import Choices
 from recover.enums.dependants import Break
 from recover.enums.drift import Refusal
 from recover.enums.look import refuse
-from recover.enums.mending import validating
+from recover.enums.mending import Mend, validating
 from recover.enums.repair import Change
 from recover.errors import StepError
 from recover.postgres.names import quote_literal
@@ -20,9 +20,11 @@ from recover.world import SeeDatabase, Statement
 class Mended:
     """The changes that rewrite dependants, and what takes them back once the labels are the old ones again.
 
-    `rewritten` are (object, definition before, definition after).
+    `early` are those that have to come before any row is written. `rewritten` are (object, definition before,
+    definition after).
     """
 
+    early: tuple[Change, ...] = ()
     changes: tuple[Change, ...] = ()
     undo: tuple[str, ...] = ()
     rewritten: tuple[tuple[str, str, str], ...] = ()
@@ -33,12 +35,21 @@ def mended(database: SeeDatabase, breaks: Sequence[Break], choices: Choices) -> 
     refuse(_refusals(breaks, choices))
     wanted = {b.mend: b.object for b in breaks if b.mend and choices.rewrite and b.object not in choices.ignore}
     mends = list(wanted)  # an object that holds labels of several types is rewritten once
-    changes = [Change(sql, note=mend.note) for mend in mends for sql in mend.statements]
-    undo = [sql for mend in mends for sql in mend.undo]
+    early = [Change(mend.statements[0], ";\n".join(mend.undo[1:])) for mend in mends if mend.guards]
+    changes = [change for mend in mends for change in _changes(mend)]
+    undo = [sql for mend in mends if not mend.guards for sql in mend.undo]
     valid = [name for name in _sql_functions(breaks, choices) if _is_valid(database, name)]
     proof = [Change(validating(valid), note="these functions still work")] if valid else []
     told = tuple((wanted[mend], mend.before, mend.after) for mend in mends if mend.before != mend.after)
-    return Mended((*changes, *proof), tuple(undo), told)
+    return Mended(tuple(early), (*changes, *proof), tuple(undo), told)
+
+
+def _changes(mend: Mend) -> list[Change]:
+    """What makes the object again. Of one that guards rows the first of these is taken back by taking it away."""
+    if not mend.guards:
+        return [Change(sql, note=mend.note) for sql in mend.statements]
+    _, made, *rest = mend.statements
+    return [Change(made, mend.undo[0], mend.note), *(Change(sql) for sql in rest)]
 
 
 def _refusals(breaks: Sequence[Break], choices: Choices) -> Iterable[Refusal]:

@@ -21,13 +21,18 @@ from recover.postgres.names import quote_ident, quote_literal
 
 @dataclass(frozen=True)
 class Mend:
-    """An exact rewriting. `statements` run after the renames; `undo` after the renames were taken back."""
+    """An exact rewriting. `statements` run after the renames; `undo` after the renames were taken back.
+
+    One that `guards` rows begins both with the same statement, which takes the object away: that runs before any row
+    is written, and what makes it again after every row is as it will be.
+    """
 
     before: str
     after: str
     statements: tuple[str, ...]
     undo: tuple[str, ...]
     note: str = ""
+    guards: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def of_definition(
     after = tuple(respelled(text, spellings, found) for text, found in zip(before, [*hits, {}], strict=False))
     do, undo, note = makers[row["kind"]](row, before, after)
     shown = [" / ".join(part for part in texts if part) for texts in (before, after)]
-    return Mend(shown[0], shown[1], tuple(do), tuple(undo), note)
+    return Mend(shown[0], shown[1], tuple(do), tuple(undo), note, guards=row["kind"] in ("check", "domain check"))
 
 
 Made = tuple[Sequence[str], Sequence[str], str]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
@@ -16,7 +17,7 @@ from recover.enums.look import diagnose, examine
 from recover.enums.planning import plan
 from recover.enums.repair import Repair, doing, taking_back
 from recover.enums.surroundings import surroundings
-from recover.errors import NeedsApproval, StepError, UsageError
+from recover.errors import Interrupted, NeedsApproval, StepError, UsageError
 from recover.journal.records import write_private
 from recover.report import drift as report
 from recover.session.doctor import Asked, Patient, patient
@@ -106,7 +107,8 @@ def repair(asked: Asked, choices: Choices, plan_file: Path | None, limits: Limit
             planfile.require_same(planned, todo, it.database.identity())
         _confirm(asked.options, [*_shown(todo), *(f"mind: {line}" for line in minded)], "repair")
         id = ledger.new_id()
-        carry_out(it.database, doing(todo, id), todo.touched, **asdict(limits))
+        with _whole_or_not(asked):
+            carry_out(it.database, doing(todo, id), todo.touched, **asdict(limits))
         left = diagnose(it.database, it.expected, counting=False)  # the transaction has proven the rows
         if not left.clean:
             raise StepError("the repair was made, and the labels are not as expected", why=report.summary(left))
@@ -122,12 +124,23 @@ def undo(asked: Asked, id: str | None, limits: Limits) -> int:
         lines = [f"undo of {kept.id}, made at {kept.made_at}:", *(f"  {sql};" for sql in kept.undo)]
         _confirm(asked.options, lines, "undo")
         statements = [ledger.named(kept.id), *taking_back(now, kept.undo, kept.locked)]
-        carry_out(it.database, statements, (sorted(now), kept.locked), **asdict(limits))
+        with _whole_or_not(asked):
+            carry_out(it.database, statements, (sorted(now), kept.locked), **asdict(limits))
         if asked.options.json:
             say_json({"v": 1, "undone": kept.id})
         else:
             say(f"undone: {kept.id}")
     return 0
+
+
+@contextmanager
+def _whole_or_not(asked: Asked) -> Iterator[None]:
+    """A Ctrl-C hangs up on the server, which then takes the transaction back, unless it was committed already."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        what = "stopped at once: all of it has happened, or nothing"
+        raise Interrupted(what, signal=2, next=f"recover enums diff{asked.flags}") from None
 
 
 def _writer(each: Writer) -> Mapping[str, object]:

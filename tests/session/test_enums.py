@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,7 @@ def doctor(database: Server, tmp_path: Path) -> Doctor:
 
 
 E_ = ("--expected", "expected.yml")
+OURS = "select count(*) from pg_stat_activity where application_name like 'recover%'"
 
 
 def test_the_life_of_a_repair(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path: Path) -> None:
@@ -142,6 +145,30 @@ def test_who_holds_the_lock_is_named(doctor: Doctor, sql: Sql, admin_sql: Sql, d
         other.rollback()
     assert (catalog(admin_sql), rows(admin_sql)) == before
     doctor(*words)
+
+
+def test_ctrl_c_while_it_waits_leaves_nothing_behind(
+    doctor: Doctor, sql: Sql, admin_sql: Sql, database: Server, tmp_path: Path
+) -> None:
+    sql(SCHEMA)
+    before = catalog(admin_sql), rows(admin_sql)
+    argv = [sys.executable, "-m", "recover", "enums", "repair", "--dsn", dsn_of(database), *E_, "--yes"]
+    with psycopg.connect(dsn_of(database).replace("+psycopg2", "")) as other:
+        other.execute("alter type userrole rename value 'user' to 'u'")
+        words = [*argv, "--rewrite-dependants", "--lock-timeout", "30s"]
+        with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as waiting:
+            while admin_sql(f"{OURS} and wait_event_type = 'Lock'") != [(1,)]:
+                assert waiting.poll() is None
+                time.sleep(0.05)
+            waiting.send_signal(signal.SIGINT)
+            said = waiting.communicate(timeout=10)[1]
+        other.rollback()
+    assert waiting.returncode == 130
+    assert "all of it has happened, or nothing" in said
+    assert "recover enums diff --dsn …" in said
+    time.sleep(0.2)
+    assert admin_sql(OURS) == [(0,)]
+    assert (catalog(admin_sql), rows(admin_sql)) == before
 
 
 def test_the_forms_of_a_diff(doctor: Doctor, sql: Sql) -> None:
