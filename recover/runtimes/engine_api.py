@@ -148,9 +148,7 @@ class Engine:
         It is removed afterwards. Its exit code and what it said; Gone when there is no such program, TimeoutError
         when it has not ended `within` seconds.
         """
-        from requests.exceptions import ReadTimeout
-
-        config = facts["Config"]
+        config, ended = facts["Config"], None
         with self._acting(f"cannot run a container like {facts['Name'].lstrip('/')}", facts["Id"]) as client:
             host = client.create_host_config(volumes_from=[f"{facts['Id']}:ro"], network_mode="none")
             made = client.create_container(
@@ -164,15 +162,12 @@ class Engine:
                 host_config=host,
             )
             try:
-                client.start(made["Id"])
-                code = client.wait(made["Id"], timeout=within)["StatusCode"]
-                return code, client.logs(made["Id"]).decode(errors="replace")
-            except (_docker_errors().NotFound, _docker_errors().APIError) as error:
-                raise Gone(_words(error)) from None
-            except ReadTimeout:
-                raise TimeoutError from None
+                ended = _ended(client, made["Id"], within)
             finally:
                 client.remove_container(made["Id"], force=True, v=False)
+        if ended is None:  # not raised inside: a TimeoutError there would be taken for the engine's
+            raise TimeoutError
+        return ended
 
     def _run_inside(self, container: str, argv: Sequence[str], keep: int) -> tuple[int, str]:
         refused = (_docker_errors().NotFound, _docker_errors().APIError)
@@ -271,6 +266,23 @@ def _tls(at: Endpoint) -> Any:
 
 def _pem(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / f"{name}.pem" for name in ("ca", "cert", "key"))
+
+
+def _ended(client: Any, container: str, within: float) -> tuple[int, str] | None:
+    """Start it and wait for its end: its exit code and what it said, or None when it goes on. Raises Gone."""
+    from requests.exceptions import ConnectionError as Broken
+    from requests.exceptions import ReadTimeout
+
+    try:
+        client.start(container)
+        code = client.wait(container, timeout=within)["StatusCode"]
+    except (_docker_errors().NotFound, _docker_errors().APIError) as error:
+        raise Gone(_words(error)) from None
+    except (ReadTimeout, Broken) as error:  # over a Unix socket a time-out is the second
+        if "timed out" in str(error):
+            return None
+        raise
+    return code, client.logs(container).decode(errors="replace")
 
 
 def _kept(labels: Mapping[str, str]) -> dict[str, str]:
