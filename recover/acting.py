@@ -25,7 +25,7 @@ from recover.errors import InDoubt, Interrupted, RecoverError, Unreachable
 from recover.events import ActionDone, ActionStarted, Observer
 from recover.world import Action, World
 
-CrashPoint = Literal["before-act", "after-act", "after-effect"]
+CrashPoint = Literal["before-act", "after-act", "after-effect", "before-undo", "after-undo", "after-undo-effect"]
 Reach = Callable[[str, CrashPoint], None]
 """Told of every crash point as it is passed; a drill kills the process there."""
 
@@ -39,6 +39,12 @@ TURN = 0.2
 """Seconds for which a second Ctrl-C may be missed."""
 
 T = TypeVar("T")
+
+
+class Halt(threading.Event):
+    """Set by a signal: the run ends after the current act. `signal` is its number."""
+
+    signal = 2
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Acting:
     def _do_together(self, actions: Sequence[Action]) -> None:
         """Every effect is recorded before a failure is raised. An interruption or a lost record leaves at once."""
         for action in actions:
-            self.emit(ActionStarted(self.step, action.describe, action.because, action.touches, _as_data(action)))
+            self.emit(ActionStarted(self.step, action.describe, action.because, action.touches, as_data(action)))
             self.reach(self.step, "before-act")
         failures: dict[int, BaseException] = {}
         with closing(at_once([partial(_timed, action, self.world) for action in actions])) as ends:
@@ -154,7 +160,7 @@ def _certainty(failure: BaseException) -> int:
     return 1 if isinstance(failure, VANISHED) else 2 if isinstance(failure, RecoverError) else 0
 
 
-def _as_data(action: Action) -> dict[str, object]:
+def as_data(action: Action) -> dict[str, object]:
     """The action's fields, with its type's name: enough to print it and to load it again."""
     data = {f.name: getattr(action, f.name) for f in fields(action)}  # type: ignore[arg-type]  # actions are dataclasses
     return {"type": type(action).__name__, **data}

@@ -16,31 +16,33 @@ keeps nothing: observers of its events do.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NoReturn
 
-from recover.acting import VANISHED, Acting, Reach
+from recover.acting import VANISHED, Acting, Halt, Reach
 from recover.checks.wait import ONCE, Waiter
 from recover.errors import (
     Drifted,
     InDoubt,
     Interrupted,
     JournalError,
-    Locked,
+    LostOwnership,
     NeedsApproval,
     NotYetKnown,
     Precondition,
     RecoverError,
+    RolledBack,
     StepError,
+    UndoFailed,
     Unreachable,
 )
 from recover.events import (
     CheckAnswered,
     CheckWaiting,
     Observer,
+    RollbackStarted,
     RunEnded,
     StepDone,
     StepFailed,
@@ -54,17 +56,12 @@ from recover.journal.progress import Progress
 from recover.plan import Bind, Plan, Planned
 from recover.playbook.model import StepSpec
 from recover.playbook.scope import Asked, Step
+from recover.undoing import Load, Undoing, lasting, require_possible, undos, unloadable
 from recover.world import Action, Forecast, Resource, World
 
 How = Literal["done", "already", "verified", "reconciled"]
 _ENDS_HERE = (InDoubt, Drifted, NeedsApproval, Interrupted)
-_LOST = (JournalError, Locked)
-
-
-class Halt(threading.Event):
-    """Set by a signal: the run ends after the current act. `signal` is its number."""
-
-    signal = 2
+_LOST = (JournalError, LostOwnership)
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,7 @@ class Engine:
     progress: Progress = field(default_factory=Progress)
     halt: Halt = field(default_factory=Halt)
     reach: Reach = lambda _step, _point: None
+    load: Load = unloadable
 
     def run(self, plan: Plan) -> Outcome:
         """Carry the plan out; emits RunEnded. Raises JournalError or Locked when the record is lost."""
@@ -101,6 +99,8 @@ class Engine:
                 self._take(item, degraded)
             except _LOST:
                 raise
+            except (RolledBack, UndoFailed) as error:  # told of already
+                return Outcome(error.exit_code, error.what)
             except RecoverError as error:
                 self._report(item.spec, error)
                 return Outcome(self._exit_code(error), f"stopped at step {item.spec.id}: {error.what}")
@@ -217,6 +217,9 @@ class Engine:
         elif spec.on_failure == "continue":
             self._report(spec, error, goes_on=True)
             degraded.append(f"step {spec.id} failed")
+        elif spec.on_failure == "rollback":
+            self._report(spec, error)
+            self._take_back(spec, error)
         else:
             raise error
 
@@ -225,6 +228,18 @@ class Engine:
         step = self.bind(spec, self._kept_with(spec, own=False))
         self._act(spec.id, step.decide(self.world))
         self._prove(spec, step.checks)
+
+    def _take_back(self, spec: StepSpec, error: RecoverError) -> NoReturn:
+        """Undo what the step did, also in an earlier process. Raises RolledBack, or UndoFailed."""
+        chain = undos(self.progress, (spec.id,), self.load)
+        try:
+            require_possible(chain, next=f"recover show {self.progress.run}")
+        except Precondition as stuck:
+            what = f"step {spec.id} failed, and not everything it did can be taken back"
+            raise UndoFailed(what, why=stuck.why, next=stuck.next) from None
+        begin = RollbackStarted((spec.id,), f"step {spec.id} failed: {error.what}")
+        Undoing(self.world, self.emit, self.reach, self.halt).take_back(chain, begin)
+        raise RolledBack(f"step {spec.id} failed; what it did is taken back, and verified")
 
     def _report(self, spec: StepSpec, error: RecoverError, *, goes_on: bool = False) -> None:
         vanished = isinstance(error, VANISHED) and bool(self.progress.pending)
@@ -241,8 +256,8 @@ class Engine:
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What a step would do. `actions` are (what, because) and touch the resources in `touches`; `status` is
-    the word the plan prints.
+    """What a step would do. `actions` are (what, because) and touch the resources in `touches`; `for_good` are those
+    that nothing takes back. `status` is the word the plan prints.
     """
 
     spec: StepSpec
@@ -250,6 +265,7 @@ class Foreseen:
     because: str = ""
     actions: tuple[tuple[str, str], ...] = ()
     touches: frozenset[Resource] = frozenset()
+    for_good: tuple[str, ...] = ()
 
 
 def preview(plan: Plan, bind: Bind, forecast: Forecast, *, ask: bool = True) -> list[Foreseen]:
@@ -284,7 +300,9 @@ def _foresee(spec: StepSpec, step: Step, forecast: Forecast, *, ask: bool) -> Fo
         action.forecast(forecast)
     if actions:
         touches = frozenset(resource for action in actions for resource in action.touches)
-        return Foreseen(spec, "will", "", tuple((action.describe, action.because) for action in actions), touches)
+        for_good = tuple(a.describe for a in actions if lasting(a.touches) and a.inverse() is None)
+        said = tuple((action.describe, action.because) for action in actions)
+        return Foreseen(spec, "will", "", said, touches, for_good)
     return _foresee_checks(spec, step, forecast) if ask else Foreseen(spec, "already" if step.work else "will check")
 
 

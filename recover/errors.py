@@ -50,6 +50,18 @@ class JournalError(StepError):
     """The journal cannot be written, so nothing more is done (no act without an intent)."""
 
 
+class RolledBack(StepError):
+    """A step failed, and what it had done was taken back and verified."""
+
+    exit_code = 5
+
+
+class UndoFailed(RecoverError):
+    """Taking something back failed; what was done after it is taken back, the rest is as it was. A human is needed."""
+
+    exit_code = 6
+
+
 class InDoubt(RecoverError):
     """Whether an act happened cannot be told from the world: a human is needed."""
 
@@ -89,6 +101,10 @@ class Locked(RecoverError):
     """Another run holds the project."""
 
     exit_code = 9
+
+
+class LostOwnership(Locked):
+    """Another process goes on with this run: it was taken over, and here nothing more is done."""
 
 
 class NeedsApproval(RecoverError):

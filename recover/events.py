@@ -154,6 +154,54 @@ class StepMarked:
 
 
 @dataclass(frozen=True)
+class RollbackStarted:
+    """What these steps did is taken back, last act first; `because` of a failed step, or as a human wants it."""
+
+    steps: tuple[str, ...]
+    because: str
+
+
+@dataclass(frozen=True)
+class UndoStarted:
+    """The intent to take an act back: on disk before it. `act` is the number of the act's own record."""
+
+    act: int
+    step: str
+    describe: str
+    touches: tuple[str, ...]
+    action: Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class UndoDone:
+    """The act is taken back, and that is proven. `how`: done, or already (it had not happened, or was undone)."""
+
+    act: int
+    step: str
+    describe: str
+    how: Literal["done", "already"]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RollbackDone:
+    """Everything is taken back, and the state at the end proven: these steps count as not done."""
+
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RollbackFailed:
+    """An undo failed, and the rollback stops before the acts that came before it."""
+
+    step: str
+    what: str
+    where: str
+    why: str
+    next: str
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """The last record of a process that ended by itself."""
 
@@ -177,6 +225,11 @@ Event = (
     | StepIsolated
     | StepFailed
     | StepMarked
+    | RollbackStarted
+    | UndoStarted
+    | UndoDone
+    | RollbackDone
+    | RollbackFailed
     | RunEnded
 )
 Observer = Callable[[Event], None]

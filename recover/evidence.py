@@ -15,13 +15,15 @@ def utc_now() -> datetime:
 class Evidence:
     """One question asked of the world and its answer.
 
-    `hopeless`: asking again cannot help (the process has ended). `seen_at` is UTC. `attachment` is
-    longer material (a response body, a log excerpt) that the journal stores beside the run, redacted.
+    `hopeless`: asking again cannot help (the process has ended). `unseen`: what it is about did not answer.
+    `seen_at` is UTC. `attachment` is longer material (a response body, a log excerpt) that the journal stores
+    beside the run, redacted.
     """
 
     question: str
     answer: str
     passed: bool
     hopeless: bool = False
+    unseen: bool = False
     seen_at: datetime = field(default_factory=utc_now)
     attachment: str | None = None

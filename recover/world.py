@@ -68,6 +68,7 @@ class ServiceState:
     oneshot: bool = False
     addresses: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    fixed: bool = True
     note: str = ""
 
     @property
@@ -80,17 +81,28 @@ class ServiceState:
 class Given:
     """What an instance is given that its file does not say: the way into a degraded mode.
 
-    `environment` is laid over the file's, `command` replaces it when there is one, `overrides` are files
-    that the runtime lays over its own first.
+    `environment` is laid over the file's, `command` and `image` replace its when there is one, `overrides` are
+    files that the runtime lays over its own first. An image is named as the setting of that name has it.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     overrides: tuple[Path, ...] = ()
+    image: str = ""
 
     def over(self, settings: Mapping[str, str]) -> dict[str, str]:
         """The declared settings with this laid over them."""
-        return {**settings, **({"command": shlex.join(self.command)} if self.command else {})}
+        command = {"command": shlex.join(self.command)} if self.command else {}
+        return {**settings, **command, **({"image": self.image} if self.image else {})}
+
+
+def same_settings(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Are they the same? An image is what it is by its id, the last word, whatever it is called."""
+    return _by_id(one) == _by_id(other)
+
+
+def _by_id(settings: Mapping[str, str]) -> dict[str, str]:
+    return {key: value.rpartition(" ")[2] if key == "image" else value for key, value in settings.items()}
 
 
 AS_DECLARED = Given()
@@ -155,6 +167,12 @@ class Services(SeeServices, Protocol):
 
     def stop(self, service: str) -> None:
         """Stop it and wait until it is gone. Volumes and data stay. Stopping twice is fine."""
+
+    def put_back(self, service: str, given: Given) -> None:
+        """Leave it stopped, made as its file says and with what is given, where a stopped one is made at all.
+
+        Raises StepError as `start` does.
+        """
 
 
 class Runtime(Services, Protocol):
@@ -347,8 +365,15 @@ class Action(Protocol):
     def forecast(self, forecast: Forecast) -> None:
         """Declare the effect to a preview."""
 
-    def inverse(self) -> Action | None:
-        """The action that takes it back, or None."""
+    def inverse(self) -> Inverse | None:
+        """What takes it back, or None."""
+
+
+class Inverse(Action, Protocol):
+    """An action that takes another one back."""
+
+    def proofs(self) -> tuple[Check, ...]:
+        """The questions that are answered yes once it is taken back, or where it never happened."""
 
 
 class Check(Protocol):

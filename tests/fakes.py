@@ -97,6 +97,16 @@ class FakeServices:
             self.deeds.append(f"stop {service}")
             self._states[service] = replace(self._states[service], status="stopped")
 
+    def put_back(self, service: str, given: Given) -> None:
+        self.stop(service)
+        known = self.state(service)
+        if known.status != "missing":
+            got = {**self.declared[service], **given.environment}
+            settings = given.over({"command": f"serve {service}"})
+            if (got, settings) != (known.environment, known.settings):
+                self.deeds.append(f"make {service}")
+                self._states[service] = replace(known, status="stopped", environment=got, settings=settings)
+
     # --- what happens to it from outside ---
 
     def end(self, service: str, exit_code: int) -> None:

@@ -17,6 +17,7 @@ from worlds import Asked, Is, Kept, Spec, bind
 
 from recover import steps
 from recover.acting import AT_ONCE, at_once, neighbours
+from recover.checks.former import Former
 from recover.engine import Engine, Outcome
 from recover.errors import StepError, Unreachable
 from recover.events import ActionDone, ActionStarted, Event, StepDone, StepFailed, StepIsolated
@@ -147,8 +148,8 @@ def test_one_act_alone_needs_no_thread() -> None:
 
 
 def test_only_parallel_neighbours_are_done_together_and_the_order_stays() -> None:
-    a, b, c, d = (Start(name, {}, "down") for name in "abcd")
-    x, y = Stop("x", "up"), Stop("y", "up")
+    a, b, c, d = (Start(name, {}, "down", Former("stopped")) for name in "abcd")
+    x, y = Stop("x", "up", Former("running")), Stop("y", "up", Former("running"))
     actions: list[Action] = [a, x, y, b, c, x, d]
     assert list(neighbours(actions)) == [[a], [x], [y], [b, c], [x], [d]]
 
@@ -247,8 +248,12 @@ def test_ctrl_c_while_acts_run_leaves_at_once_in_doubt_and_begins_no_further_one
 
     world, specs = stack(*names, during=during), up(*names)
     kept = Kept(specs)
-    with pytest.raises(KeyboardInterrupt):
-        run(specs, world, kept)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(specs, world, kept)
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert (kept.progress.in_flight, len(kept.progress.pending), kept.said(ActionDone, StepFailed)) == ("up", 10, [])
     assert all(worker.daemon for worker in workers)
     gate.set()

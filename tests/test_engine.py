@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from worlds import Is, Kept, Set, Spec, Things, Want, bind, check, each, want
+from worlds import Died, Is, Kept, Set, Spec, Things, Want, bind, check, dying, each, load, want
 
-from recover.engine import Engine, Halt, Outcome, preview
+from recover.acting import Halt
+from recover.engine import Engine, Outcome, preview
 from recover.errors import JournalError, NeedsApproval, NotYetKnown, Precondition, StepError, Unreachable
 from recover.events import (
     ActionDone,
     ActionStarted,
     CheckAnswered,
     Event,
+    RollbackFailed,
     RunEnded,
     StepDone,
     StepFailed,
@@ -48,7 +50,7 @@ def test_a_step_is_intent_act_effect_answer_checkpoint_in_that_order() -> None:
     assert outcome == Outcome(0, "recovered and verified")
     intent = kept.events[2]
     assert isinstance(intent, ActionStarted)
-    assert intent.action == {"type": "Set", "thing": "a", "value": 1, "because": "a is None"}
+    assert intent.action == {"type": "Set", "thing": "a", "value": 1, "because": "a is None", "before": None}
 
 
 def test_the_intent_is_kept_before_the_act_and_the_effect_after_it() -> None:
@@ -321,3 +323,52 @@ def test_a_skipped_step_is_recorded_with_its_reason() -> None:
     made, kept = engine([], Things())
     made.run(Plan((Planned(want("a", a=1), "not needed", "true already"),)))  # type: ignore[arg-type]
     assert kept.said(StepSkipped) == ["a"]
+
+
+# --- on_failure: rollback -------------------------------------------------------------------------
+
+
+def rolled_back_on_failure(things: Things, *steps: Spec, **more: Any) -> tuple[Outcome, Kept]:
+    specs = [*steps[:-1], replace(steps[-1], on_failure="rollback")]
+    made, kept = engine(specs, things, load=load, **more)
+    return made.run(all_of(specs)), kept
+
+
+def test_a_failed_step_takes_back_what_it_did_and_nothing_else() -> None:
+    things = Things({"a": 0, "b": 0, "c": 0})
+    outcome, kept = rolled_back_on_failure(things, want("a", a=1), want("b", [Is("c", 9)], b=1, c=1))
+    assert outcome == Outcome(5, "step b failed; what it did is taken back, and verified")
+    assert things.now == {"a": 1, "b": 0, "c": 0}
+    assert things.acts[-2:] == ["set c to 0", "set b to 0"]
+    assert kept.said(StepFailed) == ["b"]
+    assert list(kept.progress.done) == ["a"]
+    assert kept.progress.resumable
+
+
+def test_what_it_did_in_a_process_that_was_killed_is_taken_back_too() -> None:
+    things = Things({"b": 0, "c": 0})
+    step = want("b", [Is("c", 9)], b=1, c=1)
+    made, kept = engine([step], things, reach=dying("b", "after-effect"))
+    with pytest.raises(Died):
+        made.run(all_of([step]))
+    assert things.now == {"b": 1, "c": 0}
+    rolled = replace(step, on_failure="rollback")
+    again, _ = engine([rolled], things, kept, load=load)
+    assert again.run(all_of([rolled])).exit_code == 5
+    assert things.now == {"b": 0, "c": 0}
+
+
+def test_a_failed_step_that_cannot_be_taken_back_needs_a_human() -> None:
+    things = Things({"a": 0})
+    outcome, _ = rolled_back_on_failure(things, want("a", [Is("a", 2)], a="for good"))
+    assert outcome == Outcome(6, "step a failed, and not everything it did can be taken back")
+    assert things.now == {"a": "for good"}
+
+
+def test_an_undo_that_fails_stops_there_and_needs_a_human() -> None:
+    things = Things({"b": 0, "c": 0}, broken={0})
+    outcome, kept = rolled_back_on_failure(things, want("b", [Is("c", 9)], b=1, c=1))
+    assert outcome == Outcome(6, "the undo of step b failed")
+    assert things.now == {"b": 1, "c": 1}
+    [failed] = [event for event in kept.events if isinstance(event, RollbackFailed)]
+    assert failed.why == "c refuses 0: it says no"

@@ -22,6 +22,7 @@ class Things:
     acts: list[str] = field(default_factory=list)
     down: set[str] = field(default_factory=set)
     broken: set[object] = field(default_factory=set)
+    set_in_stone: set[str] = field(default_factory=set)
 
     def look(self, thing: str) -> object:
         if thing in self.down:
@@ -31,11 +32,12 @@ class Things:
 
 @dataclass(frozen=True)
 class Set:
-    """The one action: set a thing to a value."""
+    """The one action: set a thing to a value. `before` is what it was; "for good" cannot be taken back."""
 
     thing: str
     value: object
     because: str
+    before: object = None
     parallel: ClassVar[bool] = False
 
     @property
@@ -50,15 +52,39 @@ class Set:
         if self.value in world.broken:
             raise StepError(f"{self.thing} refuses {self.value}", why="it says no")
         world.acts.append(self.describe)
-        world.now[self.thing] = self.value
+        if self.thing not in world.set_in_stone:
+            world.now[self.thing] = self.value
         world.down.discard(self.thing)
         return {"value": self.value}
 
     def forecast(self, forecast: Any) -> None:
         forecast.changes(self.thing)
 
+    def inverse(self) -> Reset | None:
+        return None if self.value == "for good" else Reset(self.thing, self.before)
+
+
+@dataclass(frozen=True)
+class Reset(Set):
+    """Set it back."""
+
+    because: str = "undo"
+
+    def __init__(self, thing: str, value: object) -> None:
+        super().__init__(thing, value, "undo")
+
     def inverse(self) -> None:
         return None
+
+    def proofs(self) -> tuple[Is, ...]:
+        return (Is(self.thing, self.value),)
+
+
+def load(data: Mapping[str, Any]) -> Set:
+    """The action that a journal kept."""
+    if data["type"] != "Set":
+        raise ValueError(f"there is no action {data['type']}")
+    return Set(**{key: value for key, value in data.items() if key != "type"})
 
 
 @dataclass(frozen=True)
@@ -70,7 +96,7 @@ class Want:
 
     def decide(self, world: Things) -> tuple[Set, ...]:
         return tuple(
-            Set(thing, value, f"{thing} is {seen}")
+            Set(thing, value, f"{thing} is {seen}", seen)
             for thing, value in self.values.items()
             if (seen := world.look(thing)) != value or self.blind
         )
@@ -206,3 +232,17 @@ class Kept:
     def said(self, *kinds: type) -> list[str]:
         """The steps of the events of these kinds."""
         return [event.step for event in self.events if isinstance(event, kinds)]  # type: ignore[union-attr]
+
+
+class Died(BaseException):
+    """The process was killed here."""
+
+
+def dying(step: str, point: str) -> Callable[[str, str], None]:
+    """Dies at that crash point of the step, the first time."""
+
+    def reach(here: str, now: str) -> None:
+        if (here, now) == (step, point):
+            raise Died
+
+    return reach

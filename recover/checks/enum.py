@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from recover.enums import ledger
 from recover.enums.drift import Drift
 from recover.enums.expected import Expected
 from recover.enums.look import diagnose
-from recover.errors import RecoverError
+from recover.errors import RecoverError, Unreachable
 from recover.evidence import Evidence
 from recover.world import Resource, View
 
@@ -38,6 +39,32 @@ class EnumLabels:
         labels = sum(len(drift.expected) for drift in drifts)
         fine = [f"{labels} labels of {len(drifts)} types", *(part for drift in drifts for part in _remarks(drift))]
         return Evidence(question, "; ".join(wrong or fine), passed=not wrong)
+
+
+@dataclass(frozen=True)
+class RepairTakenBack:
+    """No repair by the plan of that hash stands: it was taken back, or never made.
+
+    The row that says so is written in the transaction of the repair itself.
+    """
+
+    database: str
+    plan: str
+
+    @property
+    def about(self) -> frozenset[Resource]:
+        """The database."""
+        return frozenset({f"database:{self.database}"})
+
+    def ask(self, view: View) -> Evidence:
+        """Read the ledger in the database."""
+        question = f"are the labels in {self.database} as before the repair?"
+        try:
+            standing = ledger.standing(view.database(self.database), self.plan)
+        except RecoverError as error:
+            unseen = isinstance(error, Unreachable)
+            return Evidence(question, f"{error.what}: {error.why}", passed=False, unseen=unseen)
+        return Evidence(question, f"repair {', '.join(standing)} stands" if standing else "yes", passed=not standing)
 
 
 def _wrong(drift: Drift) -> Iterable[str]:

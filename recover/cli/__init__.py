@@ -126,6 +126,23 @@ def resume(
 
 
 @app.command()
+def rollback(
+    run: Run = None,
+    to: Annotated[str | None, typer.Option(metavar="STEP", help="Back to where this step was done.")] = None,
+    because: Annotated[str, typer.Option(help="The reason, kept in the journal.")] = "",
+    project: Project = None,
+    state_dir: State = None,
+    yes: Yes = False,
+    no_input: Quiet = False,
+    json: Json = False,
+) -> int:
+    """Take back what a run did, the last act first; shows its plan, then asks."""
+    from recover.session import rolling_back
+
+    return rolling_back.rollback(run, options_of(locals()), to=to, because=because)
+
+
+@app.command()
 def mark(
     run: str,
     step: str,

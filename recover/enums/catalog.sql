@@ -258,6 +258,10 @@ FROM recover.enum_repairs e
 WHERE e.undone_at IS NULL
 ORDER BY e.made_at DESC;
 
+-- name: standing
+-- The repairs made by that plan that were not taken back.
+SELECT e.id FROM recover.enum_repairs e WHERE e.plan = %(plan)s AND e.undone_at IS NULL;
+
 -- name: text_columns
 -- The named columns (schema.table.column), whether they hold text, whether a plain index leads with one, and the
 -- checks that are about one alone.

@@ -89,8 +89,7 @@ class Kept:
 
 def find(database: SeeDatabase, id: str | None) -> Kept:
     """The repair of that id, or the latest. Raises Precondition when there is none that can be taken back."""
-    [there] = database.rows("recover's own tables", catalog.named("ledger"))
-    rows = database.rows("the repairs made here", catalog.named("repairs")) if there["there"] else []
+    rows = _rows(database, catalog.named("repairs"))
     found = next((row for row in rows if id in (None, row["id"])), None)
     if found is None:
         known = ", ".join(str(row["id"]) for row in rows)
@@ -99,3 +98,13 @@ def find(database: SeeDatabase, id: str | None) -> Kept:
         raise Precondition(what, why=f"known: {known}" if known else "", next=hint)
     kept: Mapping[str, Any] = found
     return Kept(kept["id"], kept["made_at"], kept["labels_after"], tuple(kept["undo"]), tuple(kept["locked"]))
+
+
+def standing(database: SeeDatabase, plan: str) -> list[str]:
+    """The ids of the repairs made by the plan of that hash and not taken back."""
+    return [str(row["id"]) for row in _rows(database, catalog.named("standing", plan=plan))]
+
+
+def _rows(database: SeeDatabase, statement: Statement) -> Sequence[Mapping[str, object]]:
+    [there] = database.rows("recover's own tables", catalog.named("ledger"))
+    return database.rows("the repairs made here", statement) if there["there"] else []

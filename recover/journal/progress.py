@@ -17,6 +17,9 @@ class Progress:
     `steps` maps every step's id to its content hash, in order. `done` holds how each finished step
     was finished; a step that was skipped as not needed is in `skipped`. `in_flight` is the step
     with an intent and no end; `pending` are those of its intents whose effect is unrecorded: in doubt.
+    `acts` are all intents that were not taken back, by the number of their record: each may have had an effect.
+    `rolling_back` are the steps of a rollback that has not come to its end; `taken_back`: the last thing that the
+    run did was a rollback that has.
     """
 
     run: str = ""
@@ -35,6 +38,9 @@ class Progress:
     failed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     touched: dict[str, set[str]] = field(default_factory=dict)
     effects: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    acts: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    rolling_back: tuple[str, ...] = ()
+    taken_back: bool = False
     in_flight: str | None = None
     pending: tuple[Mapping[str, Any], ...] = ()
     current: str = ""
@@ -54,7 +60,8 @@ class Progress:
     @property
     def resumable(self) -> bool:
         """Is there anything left that a resume could do?"""
-        return bool(self.run) and (self.ended is None or self.ended["exit_code"] not in (0, 3))
+        over = self.ended is not None and self.ended["exit_code"] in (0, 3) and not self.taken_back
+        return bool(self.run) and not over
 
     def add(self, record: Record) -> None:
         """Take one record in. Unknown events (of a newer version) are passed over."""
@@ -65,6 +72,8 @@ class Progress:
             meaning(self, record.data)
         if record.event == "RunStarted":
             self.started = record.at
+        if record.event == "ActionStarted":
+            self.acts[record.n] = record.data
         self.last = record
 
 
@@ -89,7 +98,7 @@ def _run_resumed(p: Progress, data: Mapping[str, Any]) -> None:
 
 
 def _step_started(p: Progress, data: Mapping[str, Any]) -> None:
-    p.current = data["step"]
+    p.current, p.taken_back = data["step"], False
     p.failed.pop(data["step"], None)
 
 
@@ -136,9 +145,38 @@ def _no_longer_true(p: Progress, data: Mapping[str, Any]) -> None:
     """From this step on nothing counts as done any more, and its effects are to be had again."""
     order = list(p.steps)
     for step in order[order.index(data["step"]) :] if data["step"] in p.steps else [data["step"]]:
-        for book in (p.done, p.skipped, p.isolated, p.failed, p.touched, p.effects):
-            book.pop(step, None)
+        _forget(p, step)
+        p.failed.pop(step, None)
     p.in_flight, p.pending = None, ()
+
+
+def _forget(p: Progress, step: str) -> None:
+    """The step is to be done anew, if it is needed."""
+    for book in (p.done, p.skipped, p.isolated, p.touched, p.effects):
+        book.pop(step, None)
+    if p.in_flight == step:
+        p.in_flight, p.pending = None, ()
+
+
+def _rollback_started(p: Progress, data: Mapping[str, Any]) -> None:
+    p.rolling_back = tuple(data["steps"])
+
+
+def _undo_started(p: Progress, data: Mapping[str, Any]) -> None:
+    """From now on the step cannot be counted upon, whatever becomes of the undo."""
+    p.current = data["step"]
+    _forget(p, data["step"])
+
+
+def _undo_done(p: Progress, data: Mapping[str, Any]) -> None:
+    p.acts.pop(data["act"], None)
+    _forget(p, data["step"])
+
+
+def _rollback_done(p: Progress, data: Mapping[str, Any]) -> None:
+    for step in data["steps"]:
+        _forget(p, step)
+    p.rolling_back, p.current, p.taken_back = (), "", True
 
 
 def _bound(p: Progress, data: Mapping[str, Any]) -> None:
@@ -175,5 +213,9 @@ _MEANING: dict[str, Callable[[Progress, Mapping[str, Any]], None]] = {
     "StepFailed": _step_failed,
     "StepMarked": _step_marked,
     "StepNoLongerTrue": _no_longer_true,
+    "RollbackStarted": _rollback_started,
+    "UndoStarted": _undo_started,
+    "UndoDone": _undo_done,
+    "RollbackDone": _rollback_done,
     "RunEnded": _ended,
 }

@@ -17,14 +17,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recover.errors import JournalDamaged, JournalError, Locked
+from recover.errors import JournalDamaged, JournalError, LostOwnership
 from recover.events import CheckAnswered, CheckWaiting, Event, StepStarted
 from recover.secrets import Redactor, Secret
 
 NAME = "journal.jsonl"
 GENESIS = "0" * 64
 STRUCTURE = frozenset(
-    {"run", "playbook", "target", "step", "steps", "binding", "variables", "touches", "how", "verdict"}
+    {"run", "playbook", "target", "step", "steps", "act", "binding", "variables", "touches", "how", "verdict"}
 )
 """Fields that progress is computed from. They hold names, and a name that happens to be some secret's
 value must stay what it is: a masked step id would make a done step look as if it had never begun."""
@@ -63,7 +63,7 @@ class FileJournal:
     def __call__(self, event: Event) -> Record | None:
         """Keep the event; its record, or None for an event that is only shown.
 
-        Raises JournalError when it cannot be made durable, Locked when another process has written
+        Raises JournalError when it cannot be made durable, LostOwnership when another process has written
         since: this run was taken over.
         """
         if isinstance(event, _NOT_KEPT):
@@ -79,7 +79,7 @@ class FileJournal:
 
     def _append(self, event: Event) -> Record:
         if os.fstat(self._file).st_size != self._end:
-            raise Locked("lost ownership: another process goes on with this run", where=str(self.path))
+            raise LostOwnership("lost ownership: another process goes on with this run", where=str(self.path))
         data: Any = {f.name: self._clean(f.name, _plain(getattr(event, f.name))) for f in fields(event)}
         data = self._shelve(data) if isinstance(event, CheckAnswered) else data
         n, at, name = self._n + 1, datetime.now(UTC), type(event).__name__

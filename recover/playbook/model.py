@@ -19,7 +19,7 @@ from recover.world import Check, Seconds, Text, Work
 if TYPE_CHECKING:
     from recover.playbook.when import When
 
-OnFailure = Literal["stop", "continue", "isolate"]
+OnFailure = Literal["stop", "continue", "isolate", "rollback"]
 FINAL = "final"
 """The id of the step that the playbook's final checks are."""
 

@@ -173,6 +173,8 @@ def _require_sense(tree: MarkedDict, keys: StepKeys, action: Scalar | None) -> N
         )
     if keys.on_failure == "isolate" and "for_each" not in tree:
         raise fail(tree["on_failure"].mark, "on_failure: isolate is for a step with for_each: it leaves one item off")
+    if keys.on_failure == "rollback" and action in BLIND:
+        raise fail(tree["on_failure"].mark, f"on_failure: rollback cannot be kept: nothing takes {action} back")
 
 
 def _when(condition: Scalar) -> When:

@@ -9,6 +9,8 @@ from typing import Any
 from recover.journal.progress import Progress
 from recover.journal.records import Record
 
+UNDONE = {"done": "taken back", "already": "nothing to take back"}
+
 
 def story(records: Iterable[Record]) -> list[str]:
     """Every event worth reading, in order, each with its UTC time."""
@@ -42,6 +44,8 @@ def state(progress: Progress, *, alive: bool) -> str:
         return f"running, at step {progress.current or 'none yet'}"
     if progress.ended:
         return f"{progress.ended['outcome']} (exit {progress.ended['exit_code']})"
+    if progress.rolling_back:
+        return f"killed in the middle of a rollback, at step {progress.current or 'none yet'}"
     if progress.pending:
         acts = "; ".join(intent["describe"] for intent in progress.pending)
         return f"killed in the middle of step {progress.in_flight}: {acts}"
@@ -82,4 +86,19 @@ def _lines(event: str, data: Mapping[str, Any]) -> list[str]:  # noqa: C901, PLR
             return [f"{data['step']} marked {data['verdict']} by {data['by']}: {data['because']}"]
         case "RunEnded":
             return [f"{data['outcome']} (exit {data['exit_code']}, {data['seconds']:.1f} s)"]
+    return _rollback_lines(event, data)
+
+
+def _rollback_lines(event: str, data: Mapping[str, Any]) -> list[str]:
+    match event:
+        case "RollbackStarted":
+            return [f"rolling back {', '.join(data['steps'])}: {data['because']}"]
+        case "UndoStarted":
+            return [f"  undo of {data['step']}: {line}" for line in data["describe"].splitlines()]
+        case "UndoDone":
+            return [f"  {data['step']}: {UNDONE[data['how']]}: {data['describe'].splitlines()[0]}"]
+        case "RollbackDone":
+            return ["rolled back, and the state at the end verified"]
+        case "RollbackFailed":
+            return [f"{data['what']}: {data['why']}"]
     return []

@@ -19,8 +19,8 @@ from recover.runtimes.compose_project import ComposeProject
 from recover.runtimes.engine_api import SERVICE, Engine, Facts
 from recover.runtimes.inside import run_python
 from recover.runtimes.service_facts import Declared, Made
-from recover.runtimes.settings import compared
-from recover.world import AS_DECLARED, Address, Completed, Given, ServiceState, Status
+from recover.runtimes.settings import compared, short
+from recover.world import AS_DECLARED, Address, Completed, Given, ServiceState, Status, same_settings
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
@@ -140,6 +140,13 @@ class ComposeRuntime:
             if facts["State"]["Status"] not in ("created", "exited", "dead"):
                 self.engine.stop(facts["Id"], name, _grace(facts))
 
+    def put_back(self, service: str, given: Given) -> None:
+        """Stop its containers, and make them anew where they are not as wanted. Raises StepError as `start` does."""
+        self.stop(service)
+        declared, found = self._declared(service, given.overrides), self._containers(service)
+        if declared and found and not self._as_wanted(declared, found, given):
+            self._make(declared, given, found)
+
     def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:
         """Run a Python script in its container, or beside it when it does not run. As `world.Runtime` promises."""
         self._declared(service)
@@ -166,7 +173,15 @@ class ComposeRuntime:
             self._project.require_own_volume(volume)
         assert self.file is not None  # a declared service has a file  # noqa: S101
         clear, settled = partial(self._clear, declared.name), partial(self._settled, given.overrides)
-        self.file.create(declared.name, given, self.run, clear, settled)
+        self.file.create(declared.name, self._named(given), self.run, clear, settled)
+
+    def _named(self, given: Given) -> Given:
+        """With the image as the engine takes it: by its name, or by its id where the name means another one now."""
+        if not given.image:
+            return given
+        name, _, id = given.image.rpartition(" ")
+        known = self.engine.image(name) if name else None
+        return replace(given, image=name if known and short(known["Id"]) == id else id)
 
     def _clear(self, service: str) -> None:
         """Remove what a compose that was cut off had made in place of a container that is still there.
@@ -301,7 +316,8 @@ _LISTED: dict[str, Status] = {
 def _fits(made: Made, declared: Declared, given: Given) -> bool:
     wants = {**declared.environment(), **given.environment}
     has, wanted = compared(declared, made)
-    return has == given.over(wanted) and made.environment(wants) == wants
+    alike = same_settings(has, given.over(wanted)) if given.image else has == given.over(wanted)
+    return alike and made.environment(wants) == wants
 
 
 def _unfinished(found: Sequence[Facts]) -> list[Facts]:

@@ -166,10 +166,12 @@ class ComposeFile:
 
 
 def _override(service: str, given: Given, folder: Path) -> list[Path]:
-    """The override file for this environment and command; JSON is YAML. None is needed for nothing."""
+    """The override file for this environment, command and image; JSON is YAML. None is needed for nothing."""
     says: dict[str, Any] = {"environment": dict(given.environment)} if given.environment else {}
     if given.command:
         says["command"] = list(given.command)
+    if given.image:
+        says["image"] = given.image
     if not says:
         return []
     path = folder / "overrides" / f"{service}.json"

@@ -75,6 +75,7 @@ class LocalRuntime:
             instance=record.instance if record else "",
             oneshot=spec.oneshot,
             needs=self._before(service),
+            fixed=False,
         )
 
     def logs(self, service: str, since: datetime | None = None) -> Iterator[str]:
@@ -123,6 +124,10 @@ class LocalRuntime:
         spec = self._service(service)
         with _words(f"cannot stop {service}", StepError):
             self._process(service).stop(spec.signal, spec.within)
+
+    def put_back(self, service: str, given: Given) -> None:  # noqa: ARG002 - a process that does not run is nothing
+        """Stop it. Raises StepError when it does not go."""
+        self.stop(service)
 
     def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:
         """Run a Python script with its folder and environment. As `world.Runtime` promises."""

@@ -104,12 +104,12 @@ def _mount_made(mount: Facts) -> str:
 
 
 def _image_declared(declared: Declared) -> str:
-    known = _short(declared.image["Id"]) if declared.image else "(not on this engine)"
+    known = short(declared.image["Id"]) if declared.image else "(not on this engine)"
     return f"{declared.reference} {known}"
 
 
 def _image_made(made: Made) -> str:
-    return f"{made.config('Image')} {_short(made.facts['Image'])}"
+    return f"{made.config('Image')} {short(made.facts['Image'])}"
 
 
 def _entrypoint_declared(declared: Declared) -> str:
@@ -280,7 +280,8 @@ def _nanoseconds(duration: str) -> float:
     return sum(float(number) * NANOSECONDS[unit] for number, unit in re.findall(r"([\d.]+)([a-zµ]+)", duration))
 
 
-def _short(image: str) -> str:
+def short(image: str) -> str:
+    """The twelve digits by which people know the id of an image."""
     return image.removeprefix("sha256:")[:12]
 
 

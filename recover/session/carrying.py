@@ -5,15 +5,26 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from recover.acting import CrashPoint
-from recover.engine import Engine, Halt
-from recover.events import Event, RunResumed, RunStarted, StepStarted, TargetBound
+from recover.acting import CrashPoint, Halt
+from recover.engine import Engine, Outcome
+from recover.errors import Interrupted, UndoFailed
+from recover.events import (
+    Event,
+    RollbackStarted,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    StepStarted,
+    TargetBound,
+    UndoStarted,
+)
 from recover.journal.progress import Progress
 from recover.journal.records import FileJournal, Record
 from recover.live import same_target
@@ -21,7 +32,9 @@ from recover.plan import Plan
 from recover.session.opening import Opened
 from recover.session.options import Options
 from recover.session.saying import say
+from recover.steps import load_action
 from recover.ui.lines import Lines
+from recover.undoing import Undo, Undoing
 
 CRASH_AT = "RECOVER_CRASH_AT"
 
@@ -42,9 +55,28 @@ class Carrying:
             self._emit(begin)
             self.session.live.learned = self._learn
             world, bind = self.session.live, self.session.bind
-            outcome = Engine(world, bind, self._emit, self.progress, halt, crash_point(os.environ)).run(planned)
+            reach = crash_point(os.environ)
+            outcome = Engine(world, bind, self._emit, self.progress, halt, reach, load_action).run(planned)
+        return self._told(outcome, self._aftercare())
+
+    def back(self, begin: RunResumed, chain: Sequence[Undo], start: RollbackStarted) -> int:
+        """Take the acts back; the exit code."""
+        with screen(self.session, self.options, self.folder) as self._draw, signals() as halt:
+            self._emit(begin)
+            began = time.monotonic()
+            self.session.live.learned = self._learn
+            undoing = Undoing(self.session.live, self._emit, crash_point(os.environ), halt)
+            try:
+                undoing.take_back(chain, start)
+                outcome = Outcome(0, "rolled back and verified")
+            except (UndoFailed, Interrupted) as error:
+                outcome = Outcome(error.exit_code, error.what)
+            self._emit(RunEnded(outcome.exit_code, outcome.text, time.monotonic() - began))
+        return self._told(outcome, [])
+
+    def _told(self, outcome: Outcome, aftercare: Sequence[str]) -> int:
         if not self.options.json:
-            lines = (*self._aftercare(), f"{outcome.text}; run {self.folder.name}; record {self.folder}")
+            lines = (*aftercare, f"{outcome.text}; run {self.folder.name}; record {self.folder}")
             with suppress(BrokenPipeError):
                 say(*map(self.session.redactor.text, lines))
         return outcome.exit_code
@@ -54,7 +86,7 @@ class Carrying:
 
         A screen that is gone (its pipe was closed) does not stop a recovery: the journal has it all.
         """
-        if isinstance(event, StepStarted):
+        if isinstance(event, (StepStarted, UndoStarted)):
             self.session.databases.step = event.step
         record = self.journal(event)
         if record:

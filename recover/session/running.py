@@ -5,30 +5,28 @@ from __future__ import annotations
 import difflib
 import json
 import secrets
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from recover import __version__, plan
 from recover.engine import preview
-from recover.errors import Drifted, Precondition, Unreachable, UsageError
+from recover.errors import Drifted, Precondition, UsageError
 from recover.events import RunResumed, RunStarted, StepMarked
 from recover.journal.lock import project_lock, who
 from recover.journal.progress import Progress
-from recover.journal.records import NAME, FileJournal, create, mend, write_private
+from recover.journal.records import NAME, FileJournal, create, write_private
 from recover.journal.runs import find, progress
-from recover.live import same_target
 from recover.session.carrying import Carrying, closing_journal
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
+from recover.session.reopening import PLAYBOOK, reopened
+from recover.session.rolling_back import go_on
 from recover.session.saying import note, say, say_json
 from recover.ui.plan import data as plan_data
 from recover.world import RunPlace
 
-PLAYBOOK, PLAN = "playbook.yml", "plan.json"
+PLAN = "plan.json"
 
 
 def run(path: Path, options: Options) -> int:
@@ -53,7 +51,7 @@ def run(path: Path, options: Options) -> int:
 
 
 def resume(name: str | None, options: Options, *, accept_edits: bool = False) -> int:
-    """Go on with a run: probe what is done, do what is not; the exit code."""
+    """Go on with a run: probe what is done, do what is not; the exit code. A rollback that was cut off goes on."""
     folder = find(options.state, name, options.project)
     before = progress(folder)
     if not before.run:
@@ -63,20 +61,17 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
     if not before.resumable:
         say(f"run {before.run} has ended: {before.ended and before.ended['outcome']}; there is nothing to resume")
         return 0
-    options = replace(options, target=before.target, project=folder.parent.name, variables=before.variables)
-    with project_lock(options.state, folder.parent.name, folder.name):
-        last = mend(folder / NAME)
-        before = progress(folder)
-        playbook = load_playbook(_source(before, folder), options)
-        with opened(playbook, options, RunPlace(folder.name, folder)) as session:
-            steps = _same_steps(session, before, folder, accept_edits=accept_edits)
-            _same_databases(session, before)
-            _end_leftovers(session, before)
-            note(f"looking at what run {folder.name} did")
-            planned = plan.resumed(session.specs, before, session.bind, session.live)
-            with closing_journal(FileJournal(folder / NAME, session.redactor, last=last)) as journal:
-                begin = RunResumed(*who(), steps)
-                return Carrying(session, options, folder, journal, before).out(begin, planned)
+    with reopened(folder, options) as it:
+        if it.before.rolling_back:
+            return go_on(it)
+        steps = _same_steps(it.session, it.before, folder, accept_edits=accept_edits)
+        it.require_same_databases()
+        it.end_leftovers()
+        note(f"looking at what run {folder.name} did")
+        planned = plan.resumed(it.session.specs, it.before, it.session.bind, it.session.live)
+        with it.journal() as journal:
+            begin = RunResumed(*who(), steps)
+            return Carrying(it.session, it.options, folder, journal, it.before).out(begin, planned)
 
 
 def mark(name: str, step: str, verdict: str, because: str, options: Options) -> int:
@@ -86,14 +81,7 @@ def mark(name: str, step: str, verdict: str, because: str, options: Options) -> 
         raise UsageError(f"a step is marked done or retry, not {verdict!r}")
     if step not in progress(folder).steps:
         raise UsageError(f"the run has no step {step!r}", next=f"recover status {folder.name}")
-    before = progress(folder)
-    options = replace(options, target=before.target, project=folder.parent.name, variables=before.variables)
-    playbook = load_playbook(_source(before, folder), options)
-    with (
-        project_lock(options.state, folder.parent.name, folder.name),
-        opened(playbook, options, RunPlace(folder.name, folder)) as session,
-        closing_journal(FileJournal(folder / NAME, session.redactor, last=mend(folder / NAME))) as journal,
-    ):
+    with reopened(folder, options) as it, it.journal() as journal:
         journal(StepMarked(step, "done" if verdict == "done" else "retry", who()[0], because))
     say(f"{step} is marked {verdict}", f"next: recover resume {folder.name}{options.flags}")
     return 0
@@ -150,15 +138,6 @@ def _plan_text(session: Opened, planned: plan.Plan) -> str:
     return json.dumps(session.redactor.data({"v": 1, "steps": steps}), indent=1, ensure_ascii=False)
 
 
-def _source(before: Progress, folder: Path) -> Path:
-    """The playbook as it is now. Raises Precondition when it is gone: its relative paths begin where it was."""
-    source = Path(before.playbook)
-    if not source.is_file():
-        copy = f"cp {folder / PLAYBOOK} {source}"
-        raise Precondition("the run's playbook is not where it was", where=before.playbook, next=copy)
-    return source
-
-
 def _same_steps(session: Opened, before: Progress, folder: Path, *, accept_edits: bool) -> dict[str, str]:
     """The steps now, if they are those the run began with or the edits are accepted. Raises Drifted."""
     now = {spec.id: spec.sha256 for spec in session.specs}
@@ -173,26 +152,3 @@ def _same_steps(session: Opened, before: Progress, folder: Path, *, accept_edits
         why=diff,
         next=f"revert the edit, or: recover resume {folder.name} --accept-edits",
     )
-
-
-def _same_databases(session: Opened, before: Progress) -> None:
-    """Raises Drifted when a database that answers is another one than before."""
-    for name in session.target.databases:
-        bound = {key.partition(".")[2]: v for key, v in before.binding.items() if key.startswith(f"{name}.")}
-        try:
-            if bound:
-                with closing(session.databases(name)) as database:
-                    same_target(name, bound, database.identity())
-        except Unreachable:
-            continue  # it is down: a step of the playbook will start it, and it is looked at again before any change
-
-
-def _end_leftovers(session: Opened, before: Progress) -> None:
-    """A killed client's backend lives on and may still commit: end ours before looking at the world."""
-    names: Sequence[str] = list(session.target.databases) if before.pending else []
-    for name in names:
-        try:
-            with closing(session.databases(name)) as database:
-                database.end_leftovers(before.run)
-        except Unreachable:
-            continue  # a stopped server has no backends

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from recover.evidence import utc_now
-from recover.world import Action, Check, Forecast, Resource, View, World
+from recover.world import Action, Check, Forecast, Inverse, Resource, View, World
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Dump:
         """A backup will be there."""
         forecast.changes(*self.touches)
 
-    def inverse(self) -> Action | None:
+    def inverse(self) -> Inverse | None:
         """None: a backup is evidence and stays."""
         return None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from recover.errors import StepError
-from recover.world import Action, Check, Forecast, Resource, Seconds, Text, View, World
+from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, Text, View, World
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RunProgram:
         """It may change anything; the command itself is what a preview can name."""
         forecast.changes(*self.touches)
 
-    def inverse(self) -> Action | None:
+    def inverse(self) -> Inverse | None:
         """None: nobody knows how to take a program back."""
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recover.world import Action, Check, Forecast, Resource, View, World
+from recover.world import Action, Check, Forecast, Inverse, Resource, View, World
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class AskHuman:
     def forecast(self, forecast: Forecast) -> None:
         """A question changes nothing."""
 
-    def inverse(self) -> Action | None:
+    def inverse(self) -> Inverse | None:
         """Nothing to take back."""
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from recover.checks.enum import EnumLabels
+from recover.checks.enum import EnumLabels, RepairTakenBack
 from recover.enums.carrying import carry_out
 from recover.enums.choices import Choices
 from recover.enums.expected import Expected
@@ -14,7 +14,7 @@ from recover.enums.ledger import new_id
 from recover.enums.look import diagnose
 from recover.enums.planning import plan
 from recover.enums.repair import Repair, doing, undoing
-from recover.world import Action, Check, Forecast, Resource, Seconds, Statement, View, World
+from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, Statement, View, World
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class RepairLabels:
         """What the database answers afterwards is known only then."""
         forecast.changes(*self.touches)
 
-    def inverse(self) -> Action:
+    def inverse(self) -> Inverse:
         """The repair taken back, last first. Labels that were added stay: PostgreSQL has no DROP VALUE."""
         return UndoRepair(self.database, self.repair, self.lock_timeout, self.statement_timeout, "undo")
 
@@ -83,9 +83,13 @@ class UndoRepair:
         """What the database answers afterwards is known only then."""
         forecast.changes(*self.touches)
 
-    def inverse(self) -> Action:
-        """The repair made again."""
-        return RepairLabels(self.database, self.repair, self.lock_timeout, self.statement_timeout, "redo")
+    def inverse(self) -> Inverse | None:
+        """None: what was undone is done again by its step."""
+        return None
+
+    def proofs(self) -> tuple[Check, ...]:
+        """No such repair stands in the database."""
+        return (RepairTakenBack(self.database, self.repair.digest),)
 
 
 def _carried(world: World, action: RepairLabels | UndoRepair, statements: list[Statement]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from recover.errors import StepError
-from recover.world import Action, Check, Forecast, Resource, Seconds, Text, View, World
+from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, Text, View, World
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Call:
         """Whatever answers over the web may be different afterwards."""
         forecast.changes(*self.touches)
 
-    def inverse(self) -> Action | None:
+    def inverse(self) -> Inverse | None:
         """None: nobody knows how to take a request back."""
         return None
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shlex
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from recover.checks.former import Former, ServiceAsBefore, former, otherwise
 from recover.checks.service import ServiceIs, differences, finished, shown
-from recover.errors import PlaybookError, Unreachable
+from recover.errors import Drifted, PlaybookError, Unreachable
 from recover.marked_yaml import did_you_mean
-from recover.world import RUNNING, Action, Check, Forecast, Given, Resource, Seconds, ServiceState, View, World
+from recover.world import RUNNING, Action, Check, Forecast, Given, Inverse, Resource, Seconds, ServiceState, View, World
 
 KEPT_LINES = 50
 
@@ -21,14 +22,13 @@ KEPT_LINES = 50
 class Start:
     """Start the service, or replace its running instance, as its file says and with this.
 
-    `replaces` is the environment, beyond the file's, of the running instance it replaces; None when
-    nothing ran. `anew`: there is an instance, and it is not as wanted.
+    `before` is how it was; `anew`: there is an instance, and it is not as wanted.
     """
 
     service: str
     environment: Mapping[str, str]
     because: str
-    replaces: Mapping[str, str] | None = None
+    before: Former
     command: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     anew: bool = False
@@ -37,7 +37,7 @@ class Start:
     @property
     def describe(self) -> str:
         """The service and what it gets that its file does not say."""
-        verb = "recreate" if self.anew else "start" if self.replaces is None else "restart"
+        verb = "recreate" if self.anew else "restart" if self.before.ran else "start"
         given = [f"{key}={shown(key, value)}" for key, value in self.environment.items()]
         given += [f"the command {shown('command', shlex.join(self.command))}"] if self.command else []
         given += [Path(path).name for path in self.overrides]
@@ -58,11 +58,10 @@ class Start:
         """It will run with this."""
         forecast.starts(self.service, self._given)
 
-    def inverse(self) -> Action | None:
-        """Stop it, or start it as it ran before."""
-        if self.replaces is None:
-            return Stop(self.service, because="undo", environment=self.environment)
-        return Start(self.service, self.replaces, because="undo", replaces=self.environment)
+    def inverse(self) -> Inverse | None:
+        """As it was before; None where that cannot be made again."""
+        settings = {"command": shlex.join(self.command)} if self.command else {}
+        return Restore.of(self.service, self.before, Former("running", self.environment, settings), self.overrides)
 
     def _last_lines(self, world: World) -> str:
         """What the instance that is replaced wrote last: its log may go with it."""
@@ -80,11 +79,11 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
-    """Stop the service. `environment` is what it ran with beyond its file's."""
+    """Stop the service; `before` is how it was."""
 
     service: str
     because: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    before: Former
     parallel: ClassVar[bool] = False
 
     @property
@@ -106,9 +105,70 @@ class Stop:
         """It will not run."""
         forecast.stops(self.service)
 
-    def inverse(self) -> Action | None:
-        """Start it as it ran."""
-        return Start(self.service, self.environment, because="undo")
+    def inverse(self) -> Inverse | None:
+        """As it was before; None where that cannot be made again."""
+        return Restore.of(self.service, self.before, replace(self.before, status="stopped"))
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Bring the service back to how it was before an act that left it as in `after`, with these `overrides`."""
+
+    service: str
+    before: Former
+    after: Former
+    overrides: tuple[str, ...] = ()
+    because: str = "undo"
+    parallel: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, service: str, before: Former, after: Former, overrides: tuple[str, ...] = ()) -> Restore | None:
+        """The undo of an act on the service; None where it cannot be as it was."""
+        return None if before.lost else cls(service, before, after, overrides)
+
+    @property
+    def describe(self) -> str:
+        """The service, its former status, and what it had that its file does not say."""
+        had = [f"{key}={shown(key, value)}" for key, value in self.before.environment.items()]
+        had += [f"{key} {shown(key, value)}" for key, value in self.before.settings.items()]
+        verb = "start" if self.before.ran else "stop"
+        return f"{verb} {self.service}, as it was" + (f", with {', '.join(had)}" if had else "")
+
+    @property
+    def touches(self) -> tuple[Resource, ...]:
+        """The service."""
+        return (f"service:{self.service}",)
+
+    def apply(self, world: World) -> Mapping[str, object]:
+        """Returns once it runs or is gone. Raises StepError, Drifted when somebody else has changed it meanwhile."""
+        self._require_own(world)
+        if self.before.ran:
+            world.services.start(self.service, self.before.given)
+        else:
+            world.services.put_back(self.service, self.before.given)
+        return {}
+
+    def forecast(self, forecast: Forecast) -> None:
+        """It will be as it was."""
+        if self.before.ran:
+            forecast.starts(self.service, self.before.given)
+        else:
+            forecast.stops(self.service)
+
+    def inverse(self) -> Inverse | None:
+        """None: what was undone is done again by its step."""
+        return None
+
+    def proofs(self) -> tuple[Check, ...]:
+        """It is as it was."""
+        return (ServiceAsBefore(self.service, self.before),)
+
+    def _require_own(self, world: World) -> None:
+        """What the act left, or what was before it: anything else is not ours to take back."""
+        now = world.services.state(self.service)
+        laid_over = world.services.state(self.service, overrides=tuple(Path(path) for path in self.overrides))
+        if otherwise(now, self.before) and (differs := otherwise(laid_over, self.after)):
+            raise Drifted(f"{self.service} is not as this run left it", why="; ".join(differs))
 
 
 @dataclass(frozen=True)
@@ -140,8 +200,8 @@ class StartService:
     def decide(self, view: View) -> tuple[Action, ...]:
         """A start for each service that does not run, is stuck, or runs with another environment."""
         require_known(self.services, view)
-        states = [view.services.state(name, overrides=self.overrides) for name in dict.fromkeys(self.services)]
-        return tuple(start for state in states if (start := self._start(state)))
+        starts = [self._start(view, name) for name in dict.fromkeys(self.services)]
+        return tuple(start for start in starts if start)
 
     def claims(self, view: View) -> frozenset[Resource]:  # noqa: ARG002 - the same whatever is seen
         """The services."""
@@ -154,16 +214,17 @@ class StartService:
             return tuple((ServiceIs(name, "running"), 0.0) for name in names)
         return tuple((ServiceIs(name), float(self.within)) for name in names)
 
-    def _start(self, state: ServiceState) -> Start | None:
+    def _start(self, view: View, name: str) -> Start | None:
         """Start it, restart it, or make it anew; None when it runs as wanted or has done its work."""
+        state = view.services.state(name, overrides=self.overrides)
         differs = self._differs(state) if state.status != "missing" else []
         reasons = [*_not_running(state), *differs]
         if not reasons or finished(state):
             return None
         why = "; ".join([*reasons, *([state.note] if state.note else [])])
-        given, replaces = self._given(state.name), beyond_file(state) if state.running else None
+        given, before = self._given(name), former(view.services.state(name) if self.overrides else state)
         overrides = tuple(str(path) for path in given.overrides)
-        return Start(state.name, given.environment, why, replaces, given.command, overrides, anew=bool(differs))
+        return Start(name, given.environment, why, before, given.command, overrides, anew=bool(differs))
 
     def _differs(self, state: ServiceState) -> list[str]:
         given = self._given(state.name)
@@ -195,7 +256,7 @@ class StopService:
         """A stop for each that runs, the last of the file first: what depends on others goes before them."""
         chosen, now = self._chosen(view), view.services.statuses()
         states = [view.services.state(name) for name in reversed(chosen) if now.get(name) in RUNNING]
-        return tuple(Stop(s.name, f"it is {s.status}", beyond_file(s)) for s in states if s.running)
+        return tuple(Stop(s.name, f"it is {s.status}", former(s)) for s in states if s.running)
 
     def claims(self, view: View) -> frozenset[Resource]:
         """The services that are to be down."""
@@ -230,12 +291,3 @@ def _not_running(state: ServiceState) -> list[str]:
     known = [] if state.exit_code is None or state.status == "stopped" else [f"code {state.exit_code}"]
     known += [f"{state.restarts} restarts"] if state.restarts else []
     return [f"it is {state.status}" + (f" ({', '.join(known)})" if known else "")]
-
-
-def beyond_file(state: ServiceState) -> dict[str, str]:
-    """The variables that an instance has otherwise than its file says; enough to start it so again.
-
-    Values of secrets are left out, because this is kept in the journal: they come back as the file has them.
-    """
-    has = state.environment.items()
-    return {key: value for key, value in has if state.declared.get(key) != value and shown(key, value) == repr(value)}

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from recover.errors import PlaybookError, Precondition
 from recover.postgres.statements import excerpt, not_transactional, one_line, position
-from recover.world import Action, Check, Forecast, Resource, Seconds, Statement, View, World
+from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, Statement, View, World
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RunStatements:
         """What the database answers afterwards is known only then."""
         forecast.changes(*self.touches)
 
-    def inverse(self) -> Action | None:
+    def inverse(self) -> Inverse | None:
         """None: what an arbitrary statement overwrote is gone."""
         return None
 

@@ -11,6 +11,7 @@ from recover.events import (
     CheckAnswered,
     CheckWaiting,
     Event,
+    RollbackFailed,
     RunEnded,
     RunResumed,
     RunStarted,
@@ -20,6 +21,7 @@ from recover.events import (
     StepNoLongerTrue,
     StepSkipped,
     StepStarted,
+    UndoStarted,
 )
 from recover.secrets import Redactor
 from recover.ui import words
@@ -87,7 +89,7 @@ class Live:
                 good = {0: "bold green", 3: "bold yellow"}
                 lines = words.closing(event, self._run)
                 return [("", ""), *((line, good.get(event.exit_code, "bold red")) for line in lines)]
-        return []
+        return [(line, "red" if isinstance(event, RollbackFailed) else "") for line in words.rollback(event)]
 
     def _below(self, event: Event) -> None:
         """The one moving line: the current step, and everything it is doing or waiting for."""
@@ -98,6 +100,8 @@ class Live:
                 self._spin(event.name)
             case ActionStarted() | ActionDone() if self._acts.now:
                 self._spin(f"{self._name}: {'; '.join(map(words.first_line, self._acts.now))}")
+            case UndoStarted():
+                self._spin(f"undo of {event.step}: {event.describe}")
             case CheckWaiting():
                 waited = f"{words.span(event.waited)} of {words.span(event.limit)}"
                 self._spin(f"{self._name}: waiting {waited}: {event.evidence.question} {event.evidence.answer}")

@@ -24,6 +24,7 @@ from recover.events import (
     StepNoLongerTrue,
     StepSkipped,
     StepStarted,
+    UndoStarted,
 )
 from recover.secrets import Redactor
 from recover.ui import words
@@ -57,6 +58,8 @@ class Plain:
     def __call__(self, event: Event) -> None:
         """Draw one event."""
         self._acts.see(event)
+        if isinstance(event, UndoStarted):
+            self._doing = f"undo of {event.step}"
         if isinstance(event, (ActionStarted, ActionDone)) and self._acts.now:
             self._doing = "; ".join(self._acts.now)
         for line in self._lines(event):
@@ -89,7 +92,7 @@ class Plain:
                 return [f"{event.step}: FAILED", *words.failure(event)]
             case RunEnded():
                 return words.closing(event, self._run)
-        return []
+        return words.rollback(event)
 
     def _step(self, event: StepStarted) -> list[str]:
         self._doing = event.name

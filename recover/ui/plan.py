@@ -33,6 +33,7 @@ def data(foreseen: Sequence[Foreseen], drops: Drops) -> list[dict[str, object]]:
             "status": step.status,
             "because": step.because,
             "actions": [{"describe": describe, "because": because} for describe, because in step.actions],
+            "cannot_be_taken_back": list(step.for_good),
             "drops": list(drops.get(step.spec.id, ())),
             "checks": [check.probe or check.kind for check in step.spec.checks],
             "warn": step.spec.warn,
@@ -47,6 +48,7 @@ def _details(step: Foreseen, drops: Sequence[str]) -> list[str]:
         first, *rest = describe.splitlines()
         lines += [f"{first}{f'   ({because})' if not rest else ''}", *rest]
         lines += [f"  ({because})"] if rest else []
+    lines += [f"cannot be taken back: {act.splitlines()[0]}" for act in step.for_good]
     lines += [f"drops {drop}" for drop in drops]
     checks = ", ".join(check.probe or check.kind for check in step.spec.checks)
     if checks and step.status in ("will", "at run time"):

@@ -9,12 +9,17 @@ from recover.events import (
     ActionDone,
     ActionStarted,
     Event,
+    RollbackDone,
+    RollbackFailed,
+    RollbackStarted,
     RunEnded,
     RunResumed,
     RunStarted,
     StepDone,
     StepFailed,
     StepStarted,
+    UndoDone,
+    UndoStarted,
 )
 
 DEGRADED = 3
@@ -65,8 +70,28 @@ def finished(event: StepDone) -> str:
 
 def failure(event: StepFailed) -> list[str]:
     """The failure block: what, where, why, next."""
+    return [event.what, *_parts(event)]
+
+
+def rollback(event: Event) -> list[str]:
+    """What is taken back, as it goes; nothing for any other event."""
+    match event:
+        case RollbackStarted():
+            return [f"rolling back: {event.because}"] if event.because else ["rolling back"]
+        case UndoStarted():
+            return [f"  undo of {event.step}: {line}" for line in event.describe.splitlines()]
+        case UndoDone():
+            return [f"  {event.step}: {'taken back' if event.how == 'done' else 'nothing to take back'}"]
+        case RollbackDone():
+            return ["rolled back, and the state at the end verified"]
+        case RollbackFailed():
+            return [event.what, *_parts(event)]
+    return []
+
+
+def _parts(event: StepFailed | RollbackFailed) -> list[str]:
     rest = (("at", event.where), ("because", event.why), ("next", event.next))
-    return [event.what, *(f"  {label}: {text}" for label, text in rest if text)]
+    return [f"  {label}: {text}" for label, text in rest if text]
 
 
 def closing(event: RunEnded, run: str) -> list[str]:

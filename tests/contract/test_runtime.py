@@ -186,6 +186,17 @@ def test_a_stopped_service_is_gone_and_may_be_stopped_again(stack: Stack) -> Non
     assert stack.services.state("api").status == "stopped"
 
 
+def test_what_is_put_back_does_not_run_and_is_made_as_wanted_where_a_stopped_one_is_made(stack: Stack) -> None:
+    stack.services.put_back("api", Given({"MODE": "degraded"}))
+    assert stack.services.state("api").status == "missing"
+    stack.services.start("api", Given({"MODE": "degraded"}))
+    stack.services.put_back("api", Given({"MODE": "former"}))
+    stack.services.put_back("api", Given({"MODE": "former"}))
+    state = stack.services.state("api")
+    assert state.status == "stopped"
+    assert not state.fixed or state.environment == {"MODE": "former", "LEVEL": "info"}
+
+
 def test_a_crash_is_told_from_a_stop_and_has_its_exit_code(stack: Stack) -> None:
     stack.services.start("api")
     stack.crash("api")

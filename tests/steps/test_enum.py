@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from json import dumps
 from typing import Any
 
@@ -112,7 +112,7 @@ def test_done_undone_and_redone_leaves_every_row_as_it_was(world: Any, sql: Sql)
         undo.apply(world)
     do(REPAIR, world)
     assert sql("select * from users order by id") == repaired
-    assert undo.inverse() == replace(repair, because="redo")
+    assert undo.inverse() is None
 
 
 def test_deciding_changes_nothing_and_actions_are_plain_data(world: Any, sql: Sql) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from fakes import FakeServices
 
+from recover.checks.former import Former, former
 from recover.checks.service import ServiceIs
-from recover.errors import PlaybookError
-from recover.steps.service import Start, StartService, Stop, StopService, beyond_file
+from recover.errors import Drifted, PlaybookError
+from recover.steps.service import Restore, Start, StartService, Stop, StopService
 from recover.world import Action, Forecast, Given, ServiceState, Work
 
 DECLARED = {
@@ -166,7 +167,9 @@ def undo(actions: list[Action], services: FakeServices) -> None:
     for action in reversed(actions):
         inverse = action.inverse()
         assert inverse
+        assert not all(proof.ask(world(services)).passed for proof in inverse.proofs())
         inverse.apply(world(services))
+        assert all(proof.ask(world(services)).passed for proof in inverse.proofs())
 
 
 def test_a_start_is_undone_by_a_stop(services: FakeServices) -> None:
@@ -197,7 +200,8 @@ def test_no_secret_of_the_running_instance_gets_into_an_actions_data(services: F
     services.start("api", Given({"API_TOKEN": "planted", "MIDDLEWARE": ""}))
     [start] = decide(StartService(services=("api",)), services)
     [stop] = decide(StopService(services=("api",)), services)
-    for action in (start, stop, start.inverse(), stop.inverse()):
+    assert start.inverse() is None, "a token that is not kept cannot be brought back"
+    for action in (start, stop):
         data = dumps(asdict(action))  # type: ignore[call-overload]  # actions are dataclasses
         assert "planted" not in data
         assert "from-the-file" not in data
@@ -220,7 +224,9 @@ def test_a_preview_foretells_states_so_that_later_steps_decide_on_them(services:
 
 
 def test_actions_touch_their_service() -> None:
-    assert Start("api", {}, "x").touches == Stop("api", "x").touches == ("service:api",)
+    gone = Former("stopped")
+    actions = Start("api", {}, "x", gone), Stop("api", "x", gone), Restore("api", gone, gone)
+    assert {action.touches for action in actions} == {("service:api",)}
 
 
 def test_a_start_reports_which_instance_it_made(services: FakeServices) -> None:
@@ -230,4 +236,47 @@ def test_a_start_reports_which_instance_it_made(services: FakeServices) -> None:
 
 def test_what_is_kept_for_undo_holds_no_password_inside_a_value() -> None:
     state = ServiceState("api", "running", environment={"DATABASE_URL": "postgresql://u:X5X@h/db", "MODE": "full"})
-    assert beyond_file(state) == {"MODE": "full"}
+    kept = former(state)
+    assert (kept.environment, kept.lost) == ({"MODE": "full"}, ("DATABASE_URL",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "lost"),
+    [
+        ({"environment": {"API_TOKEN": "another"}}, "API_TOKEN"),
+        ({"environment": {}, "declared": {"MIDDLEWARE": "a"}}, "MIDDLEWARE"),
+        (
+            {"settings": {"mount /data": "bind /tmp"}, "declared_settings": {"mount /data": "volume data"}},
+            "mount /data",
+        ),
+        ({"status": "paused"}, "being paused"),
+    ],
+)
+def test_what_cannot_be_brought_back_is_named_and_leaves_no_undo(changes: dict[str, Any], lost: str) -> None:
+    kept = former(ServiceState(**{"name": "api", "status": "running", **changes}))
+    assert kept.lost == (lost,)
+    assert Start("api", {}, "x", kept).inverse() is None
+    assert Stop("api", "x", kept).inverse() is None
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_command_and_image_of_the_instance_come_back_whether_it_ran_or_not(services: FakeServices, ran: bool) -> None:
+    services.start("api", Given({"MIDDLEWARE": "a"}, ("serve", "--slowly"), image="app:old 0123"))
+    services.be("api", status="running" if ran else "exited")
+    before = services.state("api")
+    undo(do(StartService(services=("api",)), services), services)
+    now = services.state("api")
+    assert (now.running, now.environment, now.settings) == (ran, before.environment, before.settings)
+    assert now.settings == {"command": "serve --slowly", "image": "app:old 0123"}
+
+
+def test_what_somebody_else_has_changed_meanwhile_is_not_taken_back(services: FakeServices) -> None:
+    services.start("api", Given({"MIDDLEWARE": "a"}))
+    [start] = do(StartService(services=("api",), env={"api": {"MIDDLEWARE": ""}}), services)
+    services.start("api", Given({"MIDDLEWARE": "somebody's"}))
+    inverse = start.inverse()
+    assert inverse
+    with pytest.raises(Drifted, match="api is not as this run left it") as caught:
+        inverse.apply(world(services))
+    assert caught.value.why == "MIDDLEWARE is \"somebody's\", wanted ''"
+    assert services.state("api").environment["MIDDLEWARE"] == "somebody's"

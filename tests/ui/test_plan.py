@@ -12,7 +12,7 @@ SPEC: Any = Spec("enums", stage="Data", warn="registration will fail")
 SQL = "BEGIN;\nALTER TYPE a RENAME VALUE 'x' TO 'X';\nCOMMIT;"
 STEPS = [
     Foreseen(replace(SPEC, id="freeze", stage="Alone", warn=""), "not needed", "true already"),
-    Foreseen(SPEC, "will", "", ((SQL, "other spellings"), ("dump it", "before"))),
+    Foreseen(SPEC, "will", "", ((SQL, "other spellings"), ("dump it", "before")), for_good=(SQL,)),
     Foreseen(replace(SPEC, id="login", warn=""), "at run time", "decided at run time, because step enums changes main"),
 ]
 
@@ -32,6 +32,7 @@ def test_each_step_has_its_status_its_exact_sql_its_reasons_and_its_warning() ->
         "      COMMIT;",
         "        (other spellings)",
         "      dump it   (before)",
+        "      cannot be taken back: BEGIN;",
         "      drops 2 sessions of main (api)",
         "      mind: registration will fail",
         "  at run time login   Step login",
@@ -45,4 +46,5 @@ def test_the_same_is_there_for_machines() -> None:
     [_, enums, _] = data(STEPS, {})
     assert enums["status"] == "will"
     assert enums["actions"][0] == {"describe": SQL, "because": "other spellings"}  # type: ignore[index]
+    assert enums["cannot_be_taken_back"] == [SQL]
     assert enums["warn"] == "registration will fail"

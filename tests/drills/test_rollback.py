@@ -1,0 +1,65 @@
+"""A run on the incident taken back: rows, labels and services as they were, then done again; killed everywhere."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+from crashing import assert_recovered, broken
+from drilling import Drill
+
+from recover.journal.records import NAME, records
+
+pytestmark = pytest.mark.drill
+
+
+def rows(drill: Drill) -> dict[str, list[Any]]:
+    """Every row of every table as text, and every default."""
+    tables = drill.sql("select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace")
+    found = {table: drill.sql(f'select t::text from "{table}" t order by 1') for (table,) in sorted(tables)}
+    defaults = (
+        "select adrelid::regclass::text, adnum, pg_get_expr(adbin, adrelid) from pg_attrdef d "
+        "join pg_class r on r.oid = d.adrelid and r.relnamespace = 'public'::regnamespace"
+    )
+    return {**found, **{f"default of {table}.{n}": [text] for table, n, text in drill.sql(defaults)}}
+
+
+def steps_that_acted(drill: Drill) -> list[str]:
+    kept = records(drill.run_folder() / NAME)
+    acts = [r.data["step"] for r in kept if r.event == "ActionStarted" and r.data["touches"]]
+    return [step for step in dict.fromkeys(reversed(acts)) if step != "backup"]
+
+
+def looked_at(drill: Drill) -> tuple[Any, Any]:
+    """Rows and labels: PostgreSQL has to be started for it, and is stopped again."""
+    drill.services.start("postgres")
+    drill.wait_for_postgres()
+    seen = rows(drill), drill.labels()
+    drill.services.stop("postgres")
+    return seen
+
+
+@pytest.mark.parametrize("last", ["after-undo", "after-undo-effect"])
+def test_done_undone_and_done_again_killed_at_every_point_of_the_undo(drill: Drill, last: str) -> None:
+    census = drill.census()
+    broken(drill)
+    drill.services.stop("postgres")
+    (before, labels), services = looked_at(drill), drill.status()["services"]
+    drill.playbook("run")
+    for step in steps_that_acted(drill):
+        for point in ("before-undo", last):
+            killed = drill.recover("rollback", "--yes", env={"RECOVER_CRASH_AT": f"{step}:{point}"}, expect=None)
+            assert killed.returncode == -signal.SIGKILL, f"{step}:{point}: {killed.stdout}\n{killed.stderr}"
+    drill.recover("rollback", "--yes")
+
+    assert drill.status()["services"] == services
+    rows_now, labels_now = looked_at(drill)
+    assert {table: now for table, now in rows_now.items() if now != before[table]} == {}
+    kept = {name: [label for label in labels_now[name] if label in old] for name, old in labels.items()}
+    assert kept == labels
+    added = {label for name, old in labels.items() for label in labels_now[name] if label not in old}
+    assert added <= {"ARCHIVED"}, "only a label that was added stays: PostgreSQL has no DROP VALUE"
+
+    drill.resume()
+    assert_recovered(drill, census)
