@@ -41,12 +41,6 @@ TURN = 0.2
 T = TypeVar("T")
 
 
-class Halt(threading.Event):
-    """Set by a signal: the run ends after the current act. `signal` is its number."""
-
-    signal = 2
-
-
 @dataclass(frozen=True)
 class Acting:
     """Does actions to a world for one step, and tells of them."""

@@ -10,39 +10,40 @@
             emit(CheckAnswered)
         emit(StepDone)               # durable: the checkpoint
 
-A preview is the same with `action.forecast` instead of `action.apply`. The engine prints nothing and
-keeps nothing: observers of its events do.
+A preview (see previewing) is the same with `action.forecast` instead of `action.apply`. The engine prints
+nothing and keeps nothing: observers of its events do.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
-from recover.acting import VANISHED, Acting, Halt, Reach
-from recover.checks.wait import ONCE, Waiter
+from recover.acting import VANISHED, Acting, Reach
+from recover.checks.wait import Waiter
 from recover.errors import (
+    Aborted,
     Drifted,
     InDoubt,
     Interrupted,
     JournalError,
+    LeftOut,
     LostOwnership,
     NeedsApproval,
-    NotYetKnown,
     Precondition,
     RecoverError,
     RolledBack,
     StepError,
     UndoFailed,
-    Unreachable,
 )
 from recover.events import (
     CheckAnswered,
     CheckWaiting,
     Observer,
     RollbackStarted,
+    RunAborted,
     RunEnded,
     StepDone,
     StepFailed,
@@ -52,15 +53,16 @@ from recover.events import (
     StepStarted,
 )
 from recover.evidence import Evidence
+from recover.halt import Halt
 from recover.journal.progress import Progress
 from recover.plan import Bind, Plan, Planned
 from recover.playbook.model import StepSpec
 from recover.playbook.scope import Asked, Step
-from recover.undoing import Load, Undoing, lasting, require_possible, undos, unloadable
-from recover.world import Action, Forecast, Resource, World
+from recover.undoing import Load, Undoing, require_possible, undos, unloadable
+from recover.world import Action, World
 
 How = Literal["done", "already", "verified", "reconciled"]
-_ENDS_HERE = (InDoubt, Drifted, NeedsApproval, Interrupted)
+_ENDS_HERE = (InDoubt, Drifted, NeedsApproval, Interrupted, Aborted)
 _LOST = (JournalError, LostOwnership)
 
 
@@ -70,6 +72,10 @@ class Outcome:
 
     exit_code: int
     text: str
+
+
+Agreed = Callable[[StepSpec, Step, Sequence[Action]], None]
+"""Told what a step is about to do, just before it does. Raises Drifted when something else was agreed upon."""
 
 
 @dataclass
@@ -83,6 +89,7 @@ class Engine:
     halt: Halt = field(default_factory=Halt)
     reach: Reach = lambda _step, _point: None
     load: Load = unloadable
+    agreed: Agreed = lambda _spec, _step, _actions: None
 
     def run(self, plan: Plan) -> Outcome:
         """Carry the plan out; emits RunEnded. Raises JournalError or Locked when the record is lost."""
@@ -94,12 +101,16 @@ class Engine:
     def _carry_out(self, plan: Plan) -> Outcome:
         degraded: list[str] = []
         self._kept: dict[str, list[str]] = {}
+        self._left_out: dict[str, str] = {}
         for item in plan.items:
             try:
                 self._take(item, degraded)
             except _LOST:
                 raise
             except (RolledBack, UndoFailed) as error:  # told of already
+                return Outcome(error.exit_code, error.what)
+            except Aborted as error:
+                self.emit(RunAborted(error.by, error.why))
                 return Outcome(error.exit_code, error.what)
             except RecoverError as error:
                 self._report(item.spec, error)
@@ -111,13 +122,15 @@ class Engine:
     def _take(self, item: Planned, degraded: list[str]) -> None:
         spec = item.spec
         if self.halt.is_set():
-            raise Interrupted(f"stopped by a signal before step {spec.id}", signal=self.halt.signal)
+            raise self.halt.interrupted(f"before step {spec.id}", untouched=True)
         if item.status == "done":
             self._checkpoint(spec, "verified", 0.0)
         elif item.status == "not needed":
             self.emit(StepSkipped(spec.id, item.because))
         elif item.status == "isolated":
             degraded.append(f"{spec.item or spec.id} is left off")
+        elif spec.stage in self._left_out:
+            self._without(spec, self._left_out[spec.stage], degraded)
         else:
             if item.status == "no longer true":
                 self.emit(StepNoLongerTrue(spec.id, item.because))
@@ -133,6 +146,9 @@ class Engine:
             how = self._attempt(spec, step)
         except (*_LOST, *_ENDS_HERE):
             raise
+        except LeftOut as word:
+            self._left_out[spec.stage] = f"{word.what}: {word.why}" if word.why else word.what
+            self._without(spec, self._left_out[spec.stage], degraded)
         except RecoverError as error:
             self._survive(spec, error, degraded)
         else:
@@ -140,6 +156,10 @@ class Engine:
                 self.emit(StepSkipped(spec.id, step.unless))
             else:
                 self._checkpoint(spec, how, time.monotonic() - began)
+
+    def _without(self, spec: StepSpec, because: str, degraded: list[str]) -> None:
+        self.emit(StepIsolated(spec.id, because))
+        degraded.append(f"{spec.item or spec.id} is left off")
 
     def _checkpoint(self, spec: StepSpec, how: How, seconds: float) -> None:
         self.emit(StepDone(spec.id, how, round(seconds, 3)))
@@ -155,6 +175,7 @@ class Engine:
     def _attempt(self, spec: StepSpec, step: Step) -> How:
         self._require_needs(spec)
         actions = self._still_owed(spec, step)
+        self.agreed(spec, step, actions)
         self._act(spec.id, actions)
         if not actions:
             for point in ("before-act", "after-act", "after-effect"):
@@ -200,7 +221,7 @@ class Engine:
         for asked in checks:
             evidence = waiter.ask(asked.check, asked.patience)
             if not evidence.passed and self.halt.is_set():
-                raise Interrupted(f"stopped by a signal while step {spec.id} waited", signal=self.halt.signal)
+                raise self.halt.interrupted(f"while step {spec.id} waited")
             self.emit(CheckAnswered(spec.id, evidence))
             if not evidence.passed:
                 raise StepError(f"{spec.name}: {evidence.question} no", where=spec.where, why=evidence.answer)
@@ -211,9 +232,7 @@ class Engine:
         """Go on as `on_failure` says, or raise."""
         if spec.on_failure == "isolate":
             self._leave_off(spec)
-            because = f"{error.what}: {error.why}" if error.why else error.what
-            self.emit(StepIsolated(spec.id, because))
-            degraded.append(f"{spec.item or spec.id} is left off")
+            self._without(spec, f"{error.what}: {error.why}" if error.why else error.what, degraded)
         elif spec.on_failure == "continue":
             self._report(spec, error, goes_on=True)
             degraded.append(f"step {spec.id} failed")
@@ -242,75 +261,11 @@ class Engine:
         raise RolledBack(f"step {spec.id} failed; what it did is taken back, and verified")
 
     def _report(self, spec: StepSpec, error: RecoverError, *, goes_on: bool = False) -> None:
-        vanished = isinstance(error, VANISHED) and bool(self.progress.pending)
+        untouched = isinstance(error, Interrupted) and error.untouched
+        vanished = isinstance(error, VANISHED) and bool(self.progress.pending) and not untouched
         where = error.where or spec.where
         self.emit(StepFailed(spec.id, error.what, where, error.why, error.next, goes_on=goes_on, in_doubt=vanished))
 
     def _exit_code(self, error: RecoverError) -> int:
         """A precondition is one only as long as nothing was touched; afterwards a step has failed."""
         return StepError.exit_code if isinstance(error, Precondition) and self.progress.acted else error.exit_code
-
-
-# --- preview --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Foreseen:
-    """What a step would do. `actions` are (what, because) and touch the resources in `touches`; `for_good` are those
-    that nothing takes back. `status` is the word the plan prints.
-    """
-
-    spec: StepSpec
-    status: Literal["will", "already", "at run time", "will check", "done", "not needed", "isolated"]
-    because: str = ""
-    actions: tuple[tuple[str, str], ...] = ()
-    touches: frozenset[Resource] = frozenset()
-    for_good: tuple[str, ...] = ()
-
-
-def preview(plan: Plan, bind: Bind, forecast: Forecast, *, ask: bool = True) -> list[Foreseen]:
-    """What `run` would do with this plan, step by step, without doing it.
-
-    With `ask` the checks of steps that have nothing to do are asked, to tell what is true already.
-    """
-    kept: dict[str, list[str]] = {}
-    foreseen = []
-    for item in plan.items:
-        spec = item.spec
-        if spec.group and spec.item and item.status != "isolated":
-            kept.setdefault(spec.group, []).append(spec.item)
-        if item.status in ("done", "not needed", "isolated"):
-            foreseen.append(Foreseen(spec, item.status, item.because))
-            continue
-        forecast.step = spec.id
-        foreseen.append(_foresee(spec, bind(spec, kept.get(spec.group or "", [])), forecast, ask=ask))
-    return foreseen
-
-
-def _foresee(spec: StepSpec, step: Step, forecast: Forecast, *, ask: bool) -> Foreseen:
-    if step.unless:
-        return Foreseen(spec, "not needed", step.unless)
-    try:
-        actions = step.decide(forecast)
-    except (NotYetKnown, Unreachable) as unknown:
-        if step.work:
-            forecast.changes(*step.work.claims(forecast))
-        return Foreseen(spec, "at run time", str(unknown).partition("\n")[0])
-    for action in actions:
-        action.forecast(forecast)
-    if actions:
-        touches = frozenset(resource for action in actions for resource in action.touches)
-        for_good = tuple(a.describe for a in actions if lasting(a.touches) and a.inverse() is None)
-        said = tuple((action.describe, action.because) for action in actions)
-        return Foreseen(spec, "will", "", said, touches, for_good)
-    return _foresee_checks(spec, step, forecast) if ask else Foreseen(spec, "already" if step.work else "will check")
-
-
-def _foresee_checks(spec: StepSpec, step: Step, forecast: Forecast) -> Foreseen:
-    waiter = Waiter(forecast)
-    try:
-        answers = [waiter.ask(asked.check, ONCE) for asked in step.checks]
-    except NotYetKnown as unknown:
-        return Foreseen(spec, "already" if step.work else "will check", str(unknown))
-    wrong = next((f"{a.question} {a.answer}" for a in answers if not a.passed), "")
-    return Foreseen(spec, "will check", f"now: {wrong}") if wrong else Foreseen(spec, "already")

@@ -113,14 +113,32 @@ class NeedsApproval(RecoverError):
     exit_code = 10
 
 
+class LeftOut(RecoverError):
+    """A human, or a time limit, wants the rest of the stage left out: the run goes on without it, degraded."""
+
+    exit_code = 3
+
+
+class Aborted(RecoverError):
+    """A human ended the run for good: nothing resumes it."""
+
+    def __init__(self, by: str, because: str) -> None:
+        super().__init__(f"aborted by {by}", why=because)
+        self.by = by
+
+
 class Interrupted(RecoverError):
-    """Stopped by a signal (130 for SIGINT, 143 for SIGTERM). The run can be resumed."""
+    """Stopped by a signal (130 for SIGINT, 143 for SIGTERM). The run can be resumed.
+
+    `untouched`: the act in hand has had no effect, and that is known.
+    """
 
     exit_code = 130
 
-    def __init__(self, what: str, *, signal: int, next: str = "") -> None:
+    def __init__(self, what: str, *, signal: int, next: str = "", untouched: bool = False) -> None:
         super().__init__(what, next=next)
         self.exit_code = 128 + signal
+        self.untouched = untouched
 
 
 class NotYetKnown(Exception):

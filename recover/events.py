@@ -13,7 +13,8 @@ Json = object  # whatever json.dumps takes; checked where it is written
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The first record: what runs, on what, by whom. `binding` pins the target's identity."""
+    """The first record: what runs, on what, by whom. `binding` pins the target's identity, `plan` is the sha256 of the
+    plan file that it carries out, `left_out` are the steps that a human does not want."""
 
     run: str
     playbook: str
@@ -24,6 +25,8 @@ class RunStarted:
     version: str
     variables: Mapping[str, str] = field(default_factory=dict)
     binding: Mapping[str, str] = field(default_factory=dict)
+    plan: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,35 @@ class StepMarked:
 
 
 @dataclass(frozen=True)
+class RunTakenOver:
+    """Somebody goes on with a colleague's run; `holder` is who held it then, or ""."""
+
+    by: str
+    host: str
+    because: str
+    holder: str
+
+
+@dataclass(frozen=True)
+class StepApproved:
+    """A human said yes at a gate; `how`: at the terminal, by `recover approve`, or beforehand."""
+
+    step: str
+    by: str
+    host: str
+    because: str
+    how: str
+
+
+@dataclass(frozen=True)
+class RunAborted:
+    """A human ended the run for good."""
+
+    by: str
+    because: str
+
+
+@dataclass(frozen=True)
 class RollbackStarted:
     """What these steps did is taken back, last act first; `because` of a failed step, or as a human wants it."""
 
@@ -225,6 +257,9 @@ Event = (
     | StepIsolated
     | StepFailed
     | StepMarked
+    | RunTakenOver
+    | StepApproved
+    | RunAborted
     | RollbackStarted
     | UndoStarted
     | UndoDone

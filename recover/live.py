@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recover.errors import Drifted, NeedsApproval, StepError, Unreachable
-from recover.journal.lock import who
+from recover import programs
+from recover.errors import Drifted, StepError, Unreachable
+from recover.gatekeeping import Gatekeeper
 from recover.postgres.session import Session as PostgresSession
 from recover.secrets import Secret
 from recover.world import Completed, Database, Row, RunPlace, Services, Statement, Text, Web
@@ -34,33 +33,12 @@ class Programs:
         """Run it to its end. Raises StepError when it cannot be started or does not end in time."""
         env = {**os.environ, **{k: v.reveal() if isinstance(v, Secret) else v for k, v in environment.items()}}
         try:
-            process = subprocess.Popen(
-                list(argv),
-                env=env,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            ended = programs.run(argv, environment=env, folder=folder, timeout=timeout, together=True)
+        except subprocess.TimeoutExpired:
+            raise Unreachable(f"{argv[0]} did not end within {timeout:g} s and was stopped") from None
         except OSError as error:
             raise StepError(f"cannot start {argv[0]}", why=error.strerror or str(error)) from None
-        try:
-            output, _ = process.communicate(timeout=timeout)
-        except BaseException as error:
-            self._end(process)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise Unreachable(f"{argv[0]} did not end within {timeout:g} s and was stopped") from None
-            raise
-        return Completed(process.returncode, output[-OUTPUT_LIMIT:].decode(errors="replace"))
-
-    @staticmethod
-    def _end(process: subprocess.Popen[bytes]) -> None:
-        """End the group: the program may have started others. It is ours and not yet reaped."""
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
+        return Completed(ended.returncode, ended.stdout[-OUTPUT_LIMIT:].decode(errors="replace"))
 
 
 @dataclass
@@ -122,6 +100,12 @@ class BoundDatabase:
             self.known = True
 
 
+def of_database(binding: Mapping[str, str], name: str) -> dict[str, str]:
+    """The part of a run's binding that pins this database."""
+    parts = ((key.partition("."), value) for key, value in binding.items())
+    return {rest: value for (head, _, rest), value in parts if head == name}
+
+
 def same_target(name: str, bound: Mapping[str, str], identity: Mapping[str, str]) -> None:
     """Raises Drifted when the database is another one than the run began on.
 
@@ -134,28 +118,3 @@ def same_target(name: str, bound: Mapping[str, str], identity: Mapping[str, str]
                 why=f"{key} was {value}, and is {identity[key]}",
                 next="recover run PLAYBOOK starts over on the new one",
             )
-
-
-@dataclass(frozen=True)
-class Gatekeeper:
-    """Answers a playbook's questions: --yes, else the human at the terminal, else nobody."""
-
-    yes: bool
-    ask: bool
-
-    def __call__(self, question: str) -> Mapping[str, object]:
-        """The answer and who gave it. Raises NeedsApproval when nobody is there, StepError on no."""
-        person, host = who()
-        if self.yes:
-            return {"answer": "yes", "by": person, "host": host, "how": "--yes"}
-        if not self.ask:
-            raise NeedsApproval(f"a human has to answer: {question}", next="recover resume --yes, or at a terminal")
-        if not self.wants(question):
-            raise StepError(f"{person} said no: {question}", next="recover resume asks again")
-        return {"answer": "yes", "by": person, "host": host, "how": "terminal"}
-
-    def wants(self, question: str) -> bool:
-        """Ask at the terminal; anything but y or yes is a no."""
-        sys.stderr.write(f"{question} [y/N] ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -260,6 +260,8 @@ def resumed(specs: Sequence[StepSpec], progress: Progress, bind: Bind, view: Vie
 
 
 def _again(spec: StepSpec, kept: Sequence[str], later: frozenset[Resource], progress: Progress, look: Look) -> Planned:
+    if spec.id in progress.left_out:
+        return Planned(spec, "not needed", "left out")
     if spec.id in progress.isolated:
         return Planned(spec, "isolated", progress.isolated[spec.id])
     if spec.id in progress.skipped:

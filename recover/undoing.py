@@ -20,10 +20,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from recover.acting import Halt, Reach, as_data
+from recover.acting import Reach, as_data
 from recover.checks.wait import ONCE, Patience, Waiter
 from recover.errors import Interrupted, JournalError, LostOwnership, Precondition, RecoverError, StepError, UndoFailed
 from recover.events import Observer, RollbackDone, RollbackFailed, RollbackStarted, UndoDone, UndoStarted
+from recover.halt import Halt
 from recover.journal.progress import Progress
 from recover.secrets import MASK
 from recover.world import Action, Inverse, World

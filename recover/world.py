@@ -7,8 +7,8 @@ plus the declared effects of the actions already previewed.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import ClassVar, Literal, Protocol
 from recover.errors import NotYetKnown
 from recover.evidence import Evidence
 from recover.secrets import Secret
+from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status
 
 Resource = str
 """What an action touches and a step claims: "service:api", "database:main", "backup:main"."""
@@ -32,97 +33,6 @@ Text = str | Secret
 
 
 # --- services ---------------------------------------------------------------------------------
-
-Status = Literal["missing", "stopped", "exited", "running", "restarting", "paused"]
-RUNNING: tuple[Status, ...] = ("running", "restarting", "paused")
-"""The statuses of a service that is up, whether it answers or not."""
-
-
-@dataclass(frozen=True)
-class ServiceState:
-    """One service as the runtime sees it now.
-
-    `environment` is what the running instance was started with, `declared` what its file says; `settings`
-    and `declared_settings` are the same for everything else that can be compared (command, image, mounts).
-    `ready` is None when the runtime was not asked to probe; `detail` says why it is not. `started_at` is
-    UTC. `exit_code` is the runtime's own: of a process negative for a signal, as in subprocess, of a
-    container 128 more. `restarts` by the runtime itself since it was started; `instance` tells one
-    incarnation from the next. A `oneshot` is meant to end: it is ready when it exited with code 0.
-    `addresses` are those it connects from, where it has its own. `needs` are the services that its file
-    wants before it.
-    `note` says what cannot be known of it.
-    """
-
-    name: str
-    status: Status
-    environment: Mapping[str, str] = field(default_factory=dict)
-    declared: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    declared_settings: Mapping[str, str] = field(default_factory=dict)
-    ready: bool | None = None
-    detail: str = ""
-    exit_code: int | None = None
-    restarts: int = 0
-    started_at: datetime | None = None
-    instance: str = ""
-    oneshot: bool = False
-    addresses: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    fixed: bool = True
-    note: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Up, whether it answers or not."""
-        return self.status in RUNNING
-
-
-@dataclass(frozen=True)
-class Given:
-    """What an instance is given that its file does not say: the way into a degraded mode.
-
-    `environment` is laid over the file's, `command` and `image` replace its when there is one, `overrides` are
-    files that the runtime lays over its own first. An image is named as the setting of that name has it.
-    """
-
-    environment: Mapping[str, str] = field(default_factory=dict)
-    command: tuple[str, ...] = ()
-    overrides: tuple[Path, ...] = ()
-    image: str = ""
-
-    def over(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """The declared settings with this laid over them."""
-        command = {"command": shlex.join(self.command)} if self.command else {}
-        return {**settings, **command, **({"image": self.image} if self.image else {})}
-
-
-def same_settings(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Are they the same? An image is what it is by its id, the last word, whatever it is called."""
-    return _by_id(one) == _by_id(other)
-
-
-def _by_id(settings: Mapping[str, str]) -> dict[str, str]:
-    return {key: value.rpartition(" ")[2] if key == "image" else value for key, value in settings.items()}
-
-
-AS_DECLARED = Given()
-"""Nothing beyond the file: the way out of a degraded mode."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a service can be reached from this machine."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """The address as an http URL without a path."""
-        return f"http://{self.host}:{self.port}"
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 class SeeServices(Protocol):
@@ -177,6 +87,12 @@ class Services(SeeServices, Protocol):
 
 class Runtime(Services, Protocol):
     """What the services of one target run on."""
+
+    def lease(self, card: Mapping[str, str]) -> AbstractContextManager[Callable[[], None]]:
+        """The project for one run, wherever else its services can be reached from; `card` says who wants it.
+
+        What it gives raises LostOwnership once somebody else has it. Raises Locked, naming the holder.
+        """
 
     def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:
         """Run a Python script with the code, environment and volumes of the service; nothing of it is changed.
@@ -289,11 +205,26 @@ class Commands(Protocol):
         """Run it in its own process group; ended with the group after `timeout` seconds."""
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a human decides. `approvers` different people have to say yes; `destructive`: a plain --yes does not.
+
+    `within` seconds from when it was first asked; then `otherwise`: the step fails, the rest of its stage is left
+    out, or it goes on.
+    """
+
+    text: str
+    approvers: int = 1
+    within: float | None = None
+    otherwise: Literal["stop", "skip", "yes"] = "stop"
+    destructive: bool = False
+
+
 class Gate(Protocol):
     """The human."""
 
-    def __call__(self, question: str) -> Mapping[str, object]:
-        """{"answer": "yes", "by": …}. Raises NeedsApproval when nobody is there, StepError on no."""
+    def __call__(self, question: Question) -> Mapping[str, object]:
+        """{"answer": "yes", "by": …}. Raises NeedsApproval when nobody is there, StepError, LeftOut or Aborted."""
 
 
 @dataclass(frozen=True)
@@ -395,6 +326,10 @@ class Work(Protocol):
     def claims(self, view: View) -> frozenset[Resource]:
         """The resources whose state this step determines, whether it has to act or not."""
 
+    def fingerprint(self, view: View) -> Mapping[str, str]:
+        """What `decide` rests on beside its actions, each fact by its name; a plan that is carried out later is
+        refused when one of them has changed. What cannot be known yet is left out."""
+
     def proofs(self) -> tuple[tuple[Check, float], ...]:
         """Checks that come with the step itself, each with the seconds it may take to turn true."""
 
@@ -424,12 +359,12 @@ class Forecast:
         """The step being previewed leaves the service running, with what is given."""
         now = self.services.state(service, overrides=given.overrides)
         environment, settings = {**now.declared, **given.environment}, given.over(now.declared_settings)
-        running = replace(now, status="running", environment=environment, settings=settings, ready=None)
+        running = replace(now, status="running", environment=environment, settings=settings, ready=None, instance="")
         self._foretell(replace(running, exit_code=None, restarts=0))
 
     def stops(self, service: str) -> None:
         """The step being previewed leaves the service stopped."""
-        self._foretell(replace(self.services.state(service), status="stopped", ready=None))
+        self._foretell(replace(self.services.state(service), status="stopped", ready=None, instance=""))
 
     def _foretell(self, state: ServiceState) -> None:
         self.foretold[state.name] = state

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from recover.errors import PlaybookError
 from recover.marked_yaml import did_you_mean
-from recover.world import AS_DECLARED, Address, Given, ServiceState, Status
+from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status
 
 
 @dataclass

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from worlds import Died, Is, Kept, Set, Spec, Things, Want, bind, check, dying, each, load, want
 
-from recover.acting import Halt
-from recover.engine import Engine, Outcome, preview
+from recover.engine import Engine, Outcome
 from recover.errors import JournalError, NeedsApproval, NotYetKnown, Precondition, StepError, Unreachable
 from recover.events import (
     ActionDone,
@@ -26,7 +25,9 @@ from recover.events import (
     StepSkipped,
     StepStarted,
 )
+from recover.halt import Halt
 from recover.plan import Plan, Planned, resumed
+from recover.previewing import preview
 
 
 def engine(specs: Sequence[Spec], things: Things, kept: Kept | None = None, **more: Any) -> tuple[Engine, Kept]:
@@ -290,7 +291,7 @@ class Foretold:
 def foresee(specs: Sequence[Spec], things: Things, plan: Plan | None = None) -> dict[str, tuple[str, str]]:
     forecast: Any = Foretold(things)
     made = preview(plan or all_of(specs), bind, forecast)  # type: ignore[arg-type]
-    return {f.spec.id: (f.status, f.because or " ".join(what for what, _ in f.actions)) for f in made}
+    return {f.spec.id: (f.status, f.because or " ".join(act.describe for act in f.acts)) for f in made}
 
 
 def test_a_preview_says_will_already_and_at_run_time_and_does_nothing() -> None:

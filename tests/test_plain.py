@@ -12,7 +12,7 @@ import pytest
 from recover.acting import as_data
 from recover.checks.former import Former
 from recover.enums.repair import Change, Repair
-from recover.journal.records import _plain
+from recover.journal.records import plain
 from recover.plain import load
 from recover.steps import ACTIONS, load_action
 from recover.steps.enum import RepairLabels
@@ -37,7 +37,7 @@ class Whole:
 
 def test_what_was_written_comes_back_the_same() -> None:
     whole = Whole("n", "b", (Part(1.5), Part(2)), ("x", 3), {"k": ("l", "m")}, yes=True, anything=[1])
-    assert load(Whole, loads(dumps(_plain(whole)))) == whole
+    assert load(Whole, loads(dumps(plain(whole)))) == whole
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ REPAIR = Repair(
     ],
 )
 def test_an_action_that_a_journal_kept_is_loaded_as_it_was(action: Any) -> None:
-    kept = loads(dumps(_plain(as_data(action))))
+    kept = loads(dumps(plain(as_data(action))))
     assert load_action(kept) == action
     assert load_action(kept).inverse() == action.inverse()
 

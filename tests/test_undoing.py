@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from worlds import Died, Is, Kept, Things, bind, dying, load, want
 
-from recover.acting import Halt
 from recover.checks.wait import Patience
 from recover.engine import Engine
 from recover.errors import Interrupted, Precondition, UndoFailed
 from recover.events import RollbackDone, RollbackFailed, RollbackStarted, UndoDone, UndoStarted
+from recover.halt import Halt
 from recover.plan import Plan, Planned
 from recover.undoing import Undo, Undoing, lasting, require_possible, undos
 

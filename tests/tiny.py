@@ -9,6 +9,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recover.postgres.connection import Server
 
 STACK = """\
 local: 1
@@ -41,6 +45,23 @@ stages:
     - http: {get: "${services.web.url}/", headers: {X-Token: "${secret.token}"}, expect: {contains: "${greeting}"}}
   - {id: full, name: Leave the degraded mode, service.start: {services: [web, other], wait: started}}
 final: [{service: {name: web, as_declared: true}}]
+"""
+STACK_WITH_DATABASE = """\
+local: 1
+services:
+  db: {command: ["${python}", -c, "raise SystemExit"], ports: ["%s"]}
+"""
+PLAYBOOK_WITH_DATABASE = """\
+recover: 1
+name: tiny
+title: A tiny stack with a database
+target:
+  services: {runtime: local, project: tiny, files: [local.yaml]}
+  databases: {main: {service: db, dbname: %s, user: app, password: "${secret.pg}"}}
+secrets: {pg: {file: "${target.folder}/secrets/pg"}}
+stages:
+- stage: All
+  steps:
 """
 TOKEN = "planted-t0ken-5ecret"
 
@@ -77,6 +98,13 @@ class Tiny:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             (self.replica / ".env").write_text(f"WEB_PORT={probe.getsockname()[1]}\n")
+        return self
+
+    def with_database(self, database: Server, password: str, steps: str, services: str = "") -> Tiny:
+        """The same with a database of the test server, which it only reaches; `steps` are those of its one stage."""
+        (self.folder / "local.yaml").write_text(STACK_WITH_DATABASE % database.port + services)
+        (self.replica / "secrets" / "pg").write_text(password)
+        self.write(PLAYBOOK_WITH_DATABASE % database.dbname + steps)
         return self
 
     def write(self, text: str) -> Path:

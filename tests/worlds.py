@@ -104,6 +104,9 @@ class Want:
     def claims(self, _world: Things) -> frozenset[str]:
         return frozenset(self.values)
 
+    def fingerprint(self, world: Things) -> Mapping[str, str]:
+        return {thing: str(world.look(thing)) for thing in self.values}
+
     def proofs(self) -> tuple[()]:
         return ()
 
@@ -158,6 +161,8 @@ class Spec:
     repeatable: bool = True
     stage: str = "Stage"
     where: str = "p.yml:1:1"
+    sha256: str = "hash"
+    tags: tuple[str, ...] = ()
     warn: str = ""
 
     @property
@@ -221,11 +226,11 @@ class Kept:
     def __call__(self, event: Event) -> None:
         from recover.events import CheckWaiting
         from recover.evidence import utc_now
-        from recover.journal.records import _plain
+        from recover.journal.records import plain
 
         self.events.append(event)
         if not isinstance(event, CheckWaiting):
-            data: Any = _plain(event)
+            data: Any = plain(event)
             n = len(self.events)
             self.progress.add(Record(n, utc_now(), 1, type(event).__name__, data, seal({})[1]))
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from recover.checks.service import differences, looks_secret, shown
 from recover.errors import RecoverError
 from recover.evidence import Evidence
-from recover.world import Given, Resource, ServiceState, Status, View, same_settings
+from recover.stack import Given, ServiceState, Status, same_settings
+from recover.world import Resource, View
 
 GIVEN = ("command", "image")
 """The settings beside the environment that an instance can be given otherwise than its file says."""

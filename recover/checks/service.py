@@ -11,7 +11,8 @@ from typing import Literal
 from recover.errors import RecoverError
 from recover.evidence import Evidence
 from recover.secrets import MASK
-from recover.world import Resource, ServiceState, View
+from recover.stack import ServiceState
+from recover.world import Resource, View
 
 TAIL = 20
 LOOP = 2  # restarts since it was started that make a restart loop

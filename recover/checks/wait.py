@@ -8,9 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 from recover.evidence import Evidence
+from recover.halt import LOOK, Halt
 from recover.world import Check, View
 
 Told = Callable[[Evidence, float, float], None]
@@ -41,30 +44,33 @@ def _nobody(_evidence: Evidence, _waited: float, _limit: float) -> None:
 
 @dataclass(frozen=True)
 class Waiter:
-    """Asks a view patiently. `halt`, once set, ends every wait at once with the last answer."""
+    """Asks a view patiently. `halt`, once set, ends every wait at once with the last answer.
+
+    It does so in the middle of an asking too, if there is a `halt` at all: that one is then left to a thread.
+    """
 
     view: View
     told: Told = _nobody
-    halt: threading.Event = field(default_factory=threading.Event)
+    halt: Halt | None = None
 
     def ask(self, check: Check, patience: Patience) -> Evidence:
         """The deciding answer. Raises what `check.ask` raises."""
-        answer = check.ask(self.view)
-        if not (answer.passed or answer.hopeless) and patience.within and not self.halt.is_set():
+        answer = self._ask_once(check)
+        if not (answer.passed or answer.hopeless) and patience.within and not self._halted:
             answer = self._until_true(check, patience, answer)
         return self._while_true(check, patience, answer) if patience.during else answer
 
     def _until_true(self, check: Check, patience: Patience, first: Evidence) -> Evidence:
         from tenacity import Retrying, retry_if_result, stop_after_delay, stop_when_event_set, wait_exponential
 
-        began = time.monotonic()
+        began, halt = time.monotonic(), self.halt or threading.Event()
 
         def pause(seconds: float) -> None:
-            self.halt.wait(seconds)
+            self._rest(seconds)
 
         def again() -> Evidence:
             self.told(answers[-1], time.monotonic() - began, patience.within)
-            answers.append(check.ask(self.view))
+            answers.append(self._ask_once(check))
             return answers[-1]
 
         answers = [first]
@@ -72,7 +78,7 @@ class Waiter:
         pause(first_pause)
         Retrying(
             retry=retry_if_result(lambda answer: not (answer.passed or answer.hopeless)),
-            stop=stop_after_delay(max(0.0, patience.within - first_pause)) | stop_when_event_set(self.halt),
+            stop=stop_after_delay(max(0.0, patience.within - first_pause)) | stop_when_event_set(halt),
             wait=wait_exponential(multiplier=first_pause, max=patience.every),
             sleep=pause,
             retry_error_callback=lambda _state: None,
@@ -81,8 +87,36 @@ class Waiter:
 
     def _while_true(self, check: Check, patience: Patience, answer: Evidence) -> Evidence:
         began = time.monotonic()
-        while answer.passed and (left := began + patience.during - time.monotonic()) > 0 and not self.halt.is_set():
+        while answer.passed and (left := began + patience.during - time.monotonic()) > 0 and not self._halted:
             self.told(answer, time.monotonic() - began, patience.during)
-            self.halt.wait(min(patience.every, left))
-            answer = check.ask(self.view)
+            self._rest(min(patience.every, left))
+            answer = self._ask_once(check)
         return answer
+
+    @property
+    def _halted(self) -> bool:
+        return self.halt is not None and self.halt.is_set()
+
+    def _rest(self, seconds: float) -> None:
+        (self.halt or threading.Event()).wait(seconds)
+
+    def _ask_once(self, check: Check) -> Evidence:
+        if self.halt is None:
+            return check.ask(self.view)
+        answers: SimpleQueue[Evidence | BaseException] = SimpleQueue()
+        threading.Thread(target=_ask, args=(check, self.view, answers), daemon=True).start()
+        while True:
+            with suppress(Empty):
+                answer = answers.get(timeout=LOOK)
+                if isinstance(answer, BaseException):
+                    raise answer
+                return answer
+            if self.halt.is_set():
+                return Evidence("was there an answer?", "not before a signal came", passed=False, unseen=True)
+
+
+def _ask(check: Check, view: View, answers: SimpleQueue[Evidence | BaseException]) -> None:
+    try:
+        answers.put(check.ask(view))
+    except BaseException as error:  # whatever it is, the caller raises it
+        answers.put(error)

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from recover.cli.words import (
     Because,
     Faults,
     Json,
+    Only,
     Playbook,
     Project,
     Quiet,
@@ -28,9 +30,14 @@ from recover.cli.words import (
     Runtime,
     Scenario,
     Set,
+    Since,
+    Skip,
     State,
+    StepByStep,
+    Tags,
     Target,
     Yes,
+    YesDestructive,
     options_of,
 )
 from recover.errors import RecoverError, SystemRefused, UsageError
@@ -79,34 +86,63 @@ def plan(
     playbook: Playbook,
     target: Target = None,
     e: Set = None,
+    since: Since = None,
+    only: Only = None,
+    tags: Tags = None,
+    skip: Skip = None,
     project: Project = None,
     state_dir: State = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 4 when there is something to do.")
     ] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the plan, for run --plan.")] = None,
     json: Json = False,
 ) -> int:
     """Show what a run would do, with the exact SQL, and change nothing."""
     from recover.session import planning
 
-    return planning.plan(playbook, options_of(locals()), detailed=detailed_exitcode)
+    return planning.plan(playbook, options_of(locals()), detailed=detailed_exitcode, output=output)
 
 
 @app.command()
-def run(
+def rehearse(
     playbook: Playbook,
     target: Target = None,
     e: Set = None,
     project: Project = None,
     state_dir: State = None,
+    json: Json = False,
+) -> int:
+    """Carry the database steps out on a copy of the database, and drop it: statements, locks, rows, checks."""
+    from recover.session import trying
+
+    return trying.rehearse(playbook, options_of(locals()))
+
+
+@app.command()
+def run(
+    playbook: Annotated[Path | None, typer.Argument(help="The playbook file; a plan names its own.")] = None,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="Do exactly what this plan file says, or nothing.")
+    ] = None,
+    target: Target = None,
+    e: Set = None,
+    since: Since = None,
+    only: Only = None,
+    tags: Tags = None,
+    skip: Skip = None,
+    step_by_step: StepByStep = False,
+    project: Project = None,
+    state_dir: State = None,
     yes: Yes = False,
+    yes_destructive: YesDestructive = None,
     no_input: Quiet = False,
     json: Json = False,
 ) -> int:
     """Recover: carry the playbook out, every step checkpointed."""
     from recover.session import running
 
-    return running.run(playbook, options_of(locals()))
+    return running.run(playbook, options_of(locals()), plan)
 
 
 @app.command()
@@ -114,7 +150,9 @@ def resume(
     run: Run = None,
     project: Project = None,
     state_dir: State = None,
+    step_by_step: StepByStep = False,
     yes: Yes = False,
+    yes_destructive: YesDestructive = None,
     no_input: Quiet = False,
     accept_edits: Annotated[bool, typer.Option("--accept-edits", help="Go on with an edited playbook.")] = False,
     json: Json = False,
@@ -123,6 +161,49 @@ def resume(
     from recover.session import running
 
     return running.resume(run, options_of(locals()), accept_edits=accept_edits)
+
+
+@app.command()
+def approve(
+    run: str,
+    step: str,
+    because: Because,
+    project: Project = None,
+    state_dir: State = None,
+    yes: Yes = False,
+    yes_destructive: YesDestructive = None,
+    no_input: Quiet = False,
+    json: Json = False,
+) -> int:
+    """Say yes at the gate a run waits at, and go on with the run here."""
+    from recover.session import deciding
+
+    return deciding.approve(run, step, because, options_of(locals()))
+
+
+@app.command()
+def abort(run: str, because: Because, project: Project = None, state_dir: State = None) -> int:
+    """End a run for good. What it did stays; `rollback` can still take it back."""
+    from recover.session import deciding
+
+    return deciding.abort(run, because, options_of(locals()))
+
+
+@app.command()
+def takeover(
+    run: str,
+    because: Because,
+    project: Project = None,
+    state_dir: State = None,
+    yes: Yes = False,
+    yes_destructive: YesDestructive = None,
+    no_input: Quiet = False,
+    json: Json = False,
+) -> int:
+    """Go on with a colleague's run from a shared state folder; elsewhere `run` converges from the world."""
+    from recover.session import deciding
+
+    return deciding.takeover(run, because, options_of(locals()))
 
 
 @app.command()
@@ -151,17 +232,23 @@ def mark(
     state_dir: State = None,
 ) -> int:
     """Say of a step in doubt whether it happened (done, still verified) or is to be tried again (retry)."""
-    from recover.session import running
+    from recover.session import deciding
 
-    return running.mark(run, step, verdict, because, options_of(locals()))
+    return deciding.mark(run, step, verdict, because, options_of(locals()))
 
 
 @app.command()
-def status(run: Run = None, project: Project = None, state_dir: State = None, json: Json = False) -> int:
+def status(
+    run: Run = None,
+    project: Project = None,
+    state_dir: State = None,
+    handover: Annotated[bool, typer.Option("--handover", help="A card to paste for whoever goes on.")] = False,
+    json: Json = False,
+) -> int:
     """Where a run stands."""
     from recover.session import looking
 
-    return looking.status(run, options_of(locals()))
+    return looking.status(run, options_of(locals()), handover=handover)
 
 
 @app.command()
@@ -250,7 +337,7 @@ def main() -> int:  # noqa: PLR0911 - one return per kind of ending
     try:
         with _noting_ctrl_c() as pressed:
             code = int(app(standalone_mode=False) or 0)
-        return _complain(_stopped()) if pressed else code
+        return _left_at_once() if pressed else code
     except TyperException as error:  # bad usage, in typer's words
         error.show()  # type: ignore[attr-defined]  # each kind that reaches us has it
         return UsageError.exit_code
@@ -289,10 +376,14 @@ def _complain(error: RecoverError) -> int:
     return error.exit_code
 
 
-def _stopped() -> RecoverError:
+def _left_at_once() -> int:
+    """No program that a thread of ours waited for outlives us, and a further Ctrl-C changes nothing any more."""
+    from recover import programs
     from recover.errors import Interrupted
 
-    return Interrupted("stopped at once: an act in flight is in doubt", signal=2, next="recover resume")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    programs.end_all()
+    return _complain(Interrupted("stopped at once: an act in flight is in doubt", signal=2, next="recover resume"))
 
 
 def _closed_pipe() -> int:

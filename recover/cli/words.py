@@ -19,7 +19,16 @@ State = Annotated[Path | None, typer.Option(help="Where runs and replicas are ke
 Project = Annotated[str | None, typer.Option(help="The target's project name, instead of the playbook's.")]
 Runtime = Annotated[str | None, typer.Option(help="What the replica runs on: local (default) or compose.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer ordinary questions with yes.")]
+YesDestructive = Annotated[
+    list[str] | None,
+    typer.Option("--yes-destructive", metavar="STEP", help="Answer this destructive gate with yes; --yes never does."),
+]
 Quiet = Annotated[bool, typer.Option("--no-input", help="Never ask; a question then ends with exit 10.")]
+Since = Annotated[str | None, typer.Option("--from", metavar="STEP", help="Leave out every step before this one.")]
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="STEP", help="Leave out all steps but these.")]
+Tags = Annotated[list[str] | None, typer.Option("--tags", metavar="TAG", help="Leave out all steps but those with it.")]
+Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="STEP", help="Leave out this step.")]
+StepByStep = Annotated[bool, typer.Option("--step", help="Ask before each step that acts.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 Because = Annotated[str, typer.Option(help="The reason, kept in the journal.")]
 Faults = Annotated[

@@ -51,6 +51,22 @@ def project_lock(state: Path, project: str, run: str) -> Iterator[None]:
         os.close(handle)
 
 
+def take_from(state: Path, project: str) -> str:
+    """Take the lock away from whoever holds it, so that it can be held anew; who that was, or "".
+
+    The former holder keeps the old file, and notices at its next line that its run was taken over.
+    """
+    card = holder(state, project)
+    if not card:
+        return ""
+    lock = state / project / "lock"
+    try:
+        lock.rename(lock.with_name(f"lock.taken-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
+    except OSError as error:
+        raise _unusable(lock.parent, error) from None
+    return f"{card.get('by', 'somebody')} on {card.get('host', 'an unknown machine')}"
+
+
 def holder(state: Path, project: str) -> dict[str, Any]:
     """Who holds the project, or {}. The kernel is asked, with a shared lock that a starter waits out."""
     try:

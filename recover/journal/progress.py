@@ -18,6 +18,8 @@ class Progress:
     was finished; a step that was skipped as not needed is in `skipped`. `in_flight` is the step
     with an intent and no end; `pending` are those of its intents whose effect is unrecorded: in doubt.
     `acts` are all intents that were not taken back, by the number of their record: each may have had an effect.
+    `approvals` are the yeses at a gate that is not passed yet, `asked` when it was first asked (UTC). `aborted`: by
+    whom and why the run was ended for good.
     `rolling_back` are the steps of a rollback that has not come to its end; `taken_back`: the last thing that the
     run did was a rollback that has.
     """
@@ -32,6 +34,8 @@ class Progress:
     steps: dict[str, str] = field(default_factory=dict)
     binding: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    plan: str = ""
+    left_out: tuple[str, ...] = ()
     done: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     isolated: dict[str, str] = field(default_factory=dict)
@@ -39,6 +43,9 @@ class Progress:
     touched: dict[str, set[str]] = field(default_factory=dict)
     effects: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     acts: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    approvals: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    asked: dict[str, datetime] = field(default_factory=dict)
+    aborted: Mapping[str, Any] | None = None
     rolling_back: tuple[str, ...] = ()
     taken_back: bool = False
     in_flight: str | None = None
@@ -61,7 +68,7 @@ class Progress:
     def resumable(self) -> bool:
         """Is there anything left that a resume could do?"""
         over = self.ended is not None and self.ended["exit_code"] in (0, 3) and not self.taken_back
-        return bool(self.run) and not over
+        return bool(self.run) and not over and not self.aborted
 
     def add(self, record: Record) -> None:
         """Take one record in. Unknown events (of a newer version) are passed over."""
@@ -74,6 +81,7 @@ class Progress:
             self.started = record.at
         if record.event == "ActionStarted":
             self.acts[record.n] = record.data
+            self.asked.setdefault(record.data["step"], record.at)
         self.last = record
 
 
@@ -90,6 +98,7 @@ def _run_started(p: Progress, data: Mapping[str, Any]) -> None:
     p.steps = dict(data["steps"])
     p.binding = dict(data["binding"])
     p.variables = dict(data.get("variables", {}))
+    p.plan, p.left_out = data.get("plan", ""), tuple(data.get("left_out", ()))
 
 
 def _run_resumed(p: Progress, data: Mapping[str, Any]) -> None:
@@ -151,11 +160,19 @@ def _no_longer_true(p: Progress, data: Mapping[str, Any]) -> None:
 
 
 def _forget(p: Progress, step: str) -> None:
-    """The step is to be done anew, if it is needed."""
-    for book in (p.done, p.skipped, p.isolated, p.touched, p.effects):
+    """The step is to be done anew, if it is needed; a gate asks anew."""
+    for book in (p.done, p.skipped, p.isolated, p.touched, p.effects, p.approvals, p.asked):
         book.pop(step, None)
     if p.in_flight == step:
         p.in_flight, p.pending = None, ()
+
+
+def _approved(p: Progress, data: Mapping[str, Any]) -> None:
+    p.approvals.setdefault(data["step"], []).append(data)
+
+
+def _aborted(p: Progress, data: Mapping[str, Any]) -> None:
+    p.aborted = data
 
 
 def _rollback_started(p: Progress, data: Mapping[str, Any]) -> None:
@@ -213,6 +230,8 @@ _MEANING: dict[str, Callable[[Progress, Mapping[str, Any]], None]] = {
     "StepFailed": _step_failed,
     "StepMarked": _step_marked,
     "StepNoLongerTrue": _no_longer_true,
+    "StepApproved": _approved,
+    "RunAborted": _aborted,
     "RollbackStarted": _rollback_started,
     "UndoStarted": _undo_started,
     "UndoDone": _undo_done,

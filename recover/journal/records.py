@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,9 +23,8 @@ from recover.secrets import Redactor, Secret
 
 NAME = "journal.jsonl"
 GENESIS = "0" * 64
-STRUCTURE = frozenset(
-    {"run", "playbook", "target", "step", "steps", "act", "binding", "variables", "touches", "how", "verdict"}
-)
+RUN_FIELDS = frozenset({"run", "playbook", "target", "steps", "binding", "variables", "plan", "left_out"})
+STRUCTURE = RUN_FIELDS | frozenset({"step", "act", "touches", "how", "verdict"})
 """Fields that progress is computed from. They hold names, and a name that happens to be some secret's
 value must stay what it is: a masked step id would make a done step look as if it had never begun."""
 
@@ -80,7 +79,7 @@ class FileJournal:
     def _append(self, event: Event) -> Record:
         if os.fstat(self._file).st_size != self._end:
             raise LostOwnership("lost ownership: another process goes on with this run", where=str(self.path))
-        data: Any = {f.name: self._clean(f.name, _plain(getattr(event, f.name))) for f in fields(event)}
+        data: Any = {f.name: self._clean(f.name, plain(getattr(event, f.name))) for f in fields(event)}
         data = self._shelve(data) if isinstance(event, CheckAnswered) else data
         n, at, name = self._n + 1, datetime.now(UTC), type(event).__name__
         stamp = at.isoformat(timespec="microseconds")
@@ -214,16 +213,16 @@ def _verified(line: bytes, n: int, previous: str, path: Path) -> Record:
     return record
 
 
-def _plain(value: object) -> object:
-    """Dataclasses, mappings and sequences as JSON-like data; a Secret as its mask."""
+def plain(value: object, secret: Callable[[Secret], str] = str) -> object:
+    """Dataclasses, mappings and sequences as JSON-like data; a Secret as its mask, or as `secret` says."""
     if isinstance(value, Secret):
-        return str(value)
+        return secret(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: plain(getattr(value, f.name), secret) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item, secret) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
+        return [plain(item, secret) for item in value]
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds")
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

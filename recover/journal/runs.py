@@ -47,3 +47,12 @@ def every(state: Path, project: str | None = None) -> Iterator[tuple[Path, Progr
     """All runs with their progress, the oldest first."""
     for folder in folders(state, project):
         yield folder, progress(folder)
+
+
+def used(state: Path, project: str, plan: str) -> str:
+    """The run of the project that carries out the plan of that sha256, or ""."""
+    for folder in folders(state, project):
+        first = next(records(folder / NAME), None)
+        if first and first.data.get("plan") == plan:
+            return folder.name
+    return ""

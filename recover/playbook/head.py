@@ -18,7 +18,8 @@ from recover.playbook.scope import Scope
 from recover.playbook.template import Name, escaped
 from recover.playbook.values import misfit
 from recover.secrets import Secret
-from recover.world import Address, RunPlace, Seconds
+from recover.stack import Address
+from recover.world import RunPlace, Seconds
 
 HEAD_KEYS = ("recover", "name", "title", "objectives", "target", "targets", "variables", "secrets")
 RESERVED = ("item", "kept", "secret", "services", "target", "run")

@@ -170,6 +170,7 @@ class StepSpec:
     group: str | None = None
     item: Scalar | None = None
     repeatable: bool | None = None
+    tags: tuple[str, ...] = ()
     sha256: str = ""
 
     @property

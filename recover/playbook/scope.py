@@ -13,7 +13,8 @@ from recover.errors import PlaybookError
 from recover.marked_yaml import Mark, Scalar, Source, did_you_mean, fail
 from recover.playbook.template import Filled, Name, fill
 from recover.secrets import Secret
-from recover.world import Action, Address, Check, Resource, RunPlace, View, Work
+from recover.stack import Address
+from recover.world import Action, Check, Resource, RunPlace, View, Work
 
 _NOWHERE = Mark(Source("the run", ""), 1, 1)
 DEFAULT_WITHIN, SHORTEST_PAUSE, LONGEST_PAUSE = 10.0, 0.05, 0.5  # seconds

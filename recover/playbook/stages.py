@@ -39,6 +39,7 @@ class StepKeys:
     for_each: tuple[str, ...] = ()
     warn: str = ""
     repeatable: bool | None = None
+    tags: tuple[str, ...] = ()
 
 
 STEP_KEYS = tuple(StepKeys.__dataclass_fields__)
@@ -110,6 +111,7 @@ class StageReader:
             when=_when(_scalar(tree["when"])) if keys.when else None,
             needs=self._needs(tree["needs"], keys.id) if keys.needs else (),
             repeatable=keys.repeatable,
+            tags=keys.tags,
         )
         steps = [self._finished(spec, tree, item) for item in items or (None,)]
         for step in steps:

@@ -31,10 +31,16 @@ WHERE datname = pg_catalog.current_database()
   AND pid <> pg_catalog.pg_backend_pid()
   AND pg_catalog.left(application_name, pg_catalog.length(%(prefix)s)) = %(prefix)s;
 
+-- name: blocked
+-- A row while that connection waits for a lock.
+SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = %(pid)s AND wait_event_type = 'Lock';
+
 -- name: rehearsals
--- The copies of a database that nobody is connected to: what a killed rehearsal left.
+-- The copies of a database that nobody is connected to: what a killed rehearsal left, known by its name or,
+-- if it was made by an older version, by its comment.
 SELECT d.datname::text AS name
 FROM pg_catalog.pg_database d
-JOIN pg_catalog.pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_catalog.pg_database'::regclass
-WHERE pg_catalog.left(d.datname, pg_catalog.length(%(prefix)s)) = %(prefix)s AND c.description = %(note)s
+LEFT JOIN pg_catalog.pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_catalog.pg_database'::regclass
+WHERE (pg_catalog.left(d.datname, pg_catalog.length(%(own)s)) = %(own)s
+       OR (pg_catalog.left(d.datname, pg_catalog.length(%(prefix)s)) = %(prefix)s AND c.description = %(note)s))
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid);

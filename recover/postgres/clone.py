@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,7 +35,7 @@ def cloned(server: Server, *, timeout: float = 3600.0) -> Iterator[tuple[Server,
         name = session.identity()["database"]
         _drop_leftovers(session, name)
         session.close()
-        clone = replace(server, dbname=PREFIX + secrets.token_hex(6))
+        clone = replace(server, dbname=_own(name) + secrets.token_hex(6))
         try:
             yield clone, _make(session, name, clone, timeout)
         finally:
@@ -70,8 +71,14 @@ def _restored(session: Session, clone: Server, timeout: float) -> None:
 
 
 def _drop_leftovers(session: Session, name: str) -> None:
-    for row in session.rows("copies that were left behind", named("rehearsals", note=_note(name), prefix=PREFIX)):
+    left = named("rehearsals", own=_own(name), note=_note(name), prefix=PREFIX)
+    for row in session.rows("copies that were left behind", left):
         session.command(f"DROP DATABASE IF EXISTS {quote_ident(str(row['name']))}", timeout=60.0)
+
+
+def _own(name: str) -> str:
+    """How the names of all copies of this database begin: there from the first moment on, as a comment is not."""
+    return f"{PREFIX}{sha256(name.encode()).hexdigest()[:8]}_"
 
 
 def _note(name: str) -> str:

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recover.errors import RecoverError
+from recover.halt import LOOK, Halt
 from recover.postgres.names import LONGEST_NAME
 from recover.secrets import Secret
 
@@ -118,6 +120,38 @@ def deadline(connection: Connection, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@contextmanager
+def no_waiting_for_locks(connection: Connection, halt: Halt, blocked: Callable[[], bool]) -> Iterator[None]:
+    """Once `halt` is set, cancel at the server whatever waits for a lock (`blocked` says so), and nothing else."""
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(connection, halt, blocked, over), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(connection: Connection, halt: Halt, blocked: Callable[[], bool], over: threading.Event) -> None:
+    while not over.is_set():
+        if not halt.wait(LOOK):
+            continue
+        with suppress(RecoverError):
+            if blocked() and not over.is_set():
+                cancel(connection)
+        over.wait(LOOK)
+
+
+def cancel(connection: Connection) -> None:
+    """Ask the server to end what the connection is doing, if anything; it may do so from another thread."""
+    from psycopg import Error
+    from psycopg.pq import TransactionStatus
+
+    with suppress(Error):
+        if connection.info.transaction_status is TransactionStatus.ACTIVE:
+            connection.cancel_safe(timeout=GRACE)
 
 
 def _hang_up(connection: Connection) -> None:

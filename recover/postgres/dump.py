@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from recover import programs
 from recover.errors import Precondition, StepError
 from recover.postgres.programs import program
 from recover.secrets import Secret
@@ -69,33 +69,19 @@ def _fitting(tool: Path | None, server_major: int) -> Path:
 
 
 def _run(command: Sequence[str], password: Secret | None, timeout: float) -> str:
-    """The program's output. In its own process group: the terminal's Ctrl-C must not cut an act in half."""
+    """The program's output. Raises StepError with its words."""
     environment = dict(os.environ) if password is None else {**os.environ, "PGPASSWORD": password.reveal()}
     name = Path(command[0]).name
-    pipe = subprocess.PIPE
     try:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
-            start_new_session=True,
-            umask=0o077,
-        )
+        ended = programs.run(command, environment=environment, timeout=timeout, umask=0o077)
+    except subprocess.TimeoutExpired:
+        raise StepError(f"{name} did not end within {timeout:g} s") from None
     except OSError as error:
         raise StepError(f"{name} could not be run", where=command[0], why=str(error)) from error
-    with process:
-        try:
-            output, errors = process.communicate(timeout=timeout)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)  # it is our child and not yet reaped
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise StepError(f"{name} did not end within {timeout:g} s") from None
-            raise
-    if process.returncode != 0:
-        raise StepError(f"{name} ended with code {process.returncode}", why=errors.decode(errors="replace").strip())
-    return output.decode(errors="replace")
+    if ended.returncode != 0:
+        why = ended.stderr.decode(errors="replace").strip()
+        raise StepError(f"{name} ended with code {ended.returncode}", why=why)
+    return ended.stdout.decode(errors="replace")
 
 
 def _settle(partial: Path, path: Path) -> tuple[int, str]:

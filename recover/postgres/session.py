@@ -9,13 +9,25 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recover.errors import Drifted, Locked, Precondition, RecoverError, StepError, Unreachable, UsageError
+from recover.halt import Halt
 from recover.postgres import catalog
-from recover.postgres.connection import GRACE, Server, application_name, connect, connected, deadline, ms
+from recover.postgres.connection import (
+    GRACE,
+    Server,
+    application_name,
+    cancel,
+    connect,
+    connected,
+    deadline,
+    ms,
+    no_waiting_for_locks,
+)
 from recover.postgres.dump import dump, restore
 from recover.postgres.names import quote_literal
 from recover.postgres.statements import READING, bind, excerpt, first_word, one_line, position
@@ -87,7 +99,8 @@ class Session:
 
     `server` may be a function, asked at each connect, because a service's address can change.
     `step` says which step runs now. Time-outs in seconds: `connect_timeout` for a connection,
-    `read_timeout` for one read, `dump_timeout` for a whole dump.
+    `read_timeout` for one read, `dump_timeout` for a whole dump. A change that waits for a lock stops waiting
+    once `halt` is set; one that has its locks goes on.
     """
 
     def __init__(
@@ -100,6 +113,7 @@ class Session:
         read_timeout: float = 30.0,
         dump_timeout: float = 3600.0,
         pg_dump: Path | None = None,
+        halt: Halt | None = None,
     ) -> None:
         self._server = server
         self._run = run
@@ -108,6 +122,7 @@ class Session:
         self._read_timeout = read_timeout
         self._dump_timeout = dump_timeout
         self._pg_dump = pg_dump
+        self._halt = halt or Halt()
         self._reader: Connection | None = None
 
     @property
@@ -121,10 +136,11 @@ class Session:
         return application_name(self._run, self._step())
 
     def close(self) -> None:
-        """Hang up. The next read connects again."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        """Hang up, and end a read that a thread was left with. The next read connects again."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            cancel(reader)
+            reader.close()
 
     def rows(self, about: str, statement: Statement) -> list[Row]:
         """The rows of one read-only statement, as `world.SeeDatabase` promises.
@@ -138,7 +154,7 @@ class Session:
         try:
             return self._read(about, statement)
         except Unreachable:
-            if not kept:
+            if not kept or self._halt.is_set():
                 raise
             return self._read(about, statement)
 
@@ -172,17 +188,31 @@ class Session:
     def execute(self, statements: Sequence[Statement], *, lock_timeout: float, statement_timeout: float) -> list[int]:
         """Run the statements in one transaction on a new connection, as `world.Database` promises.
 
-        A statement without values may hold several, separated by semicolons; its count is their sum.
+        A statement without values may hold several, separated by semicolons; its count is their sum. Raises
+        Interrupted, with nothing changed, when `halt` is set while it waits for a lock.
         """
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+        from tenacity import (
+            Retrying,
+            retry_if_exception,
+            sleep_using_event,
+            stop_after_attempt,
+            stop_when_event_set,
+            wait_random_exponential,
+        )
 
         retrying = Retrying(
             retry=retry_if_exception(_is_lock_timeout),
-            stop=stop_after_attempt(LOCK_TRIES),
+            stop=stop_after_attempt(LOCK_TRIES) | stop_when_event_set(self._halt),
             wait=wait_random_exponential(multiplier=0.2, max=2),
+            sleep=sleep_using_event(self._halt),
             reraise=True,
         )
-        return retrying(self._transact, statements, lock_timeout, statement_timeout)
+        try:
+            return retrying(self._transact, statements, lock_timeout, statement_timeout)
+        except RecoverError as error:
+            if self._halt.is_set() and _waited_for_a_lock(error):
+                raise self._halt.interrupted("while it waited for a lock", untouched=True) from None
+            raise
 
     def _transact(self, statements: Sequence[Statement], lock_timeout: float, statement_timeout: float) -> list[int]:
         server = self.server
@@ -194,12 +224,19 @@ class Session:
             connection.execute("BEGIN; SET LOCAL row_security = off")
             connection.execute(f"SET LOCAL lock_timeout = {ms(lock_timeout)}")
             connection.execute(f"SET LOCAL statement_timeout = {ms(statement_timeout)}")
-            for statement in statements:
-                with _translated("the change was not made", server, statement):
-                    counts.append(_run(connection, statement, statement_timeout))
+            with no_waiting_for_locks(connection, self._halt, partial(self._blocked, connection.info.backend_pid)):
+                for statement in statements:
+                    with _translated("the change was not made", server, statement):
+                        counts.append(_run(connection, statement, statement_timeout))
             with _translated("the change was not confirmed at COMMIT", server):
                 _commit(connection, statement_timeout)
         return counts
+
+    def _blocked(self, pid: int) -> bool:
+        """Does our backend wait for a lock at this moment?"""
+        watcher = Session(self._server, connect_timeout=self._connect_timeout, read_timeout=self._connect_timeout)
+        with closing(watcher):
+            return bool(watcher.rows("what our own connection waits for", catalog.named("blocked", pid=pid)))
 
     def try_out(self, statements: Sequence[Statement], *, lock_timeout: float, statement_timeout: float) -> list[str]:
         """Run each statement in a savepoint of its own, on a new connection, and roll all of them back.
@@ -326,6 +363,13 @@ def _is_lock_timeout(error: BaseException) -> bool:
     import psycopg
 
     return isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+
+
+def _waited_for_a_lock(error: BaseException) -> bool:
+    """It did to the end, or until it was told to stop."""
+    import psycopg
+
+    return isinstance(error.__cause__, (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled))
 
 
 @contextmanager

@@ -86,7 +86,21 @@ def _lines(event: str, data: Mapping[str, Any]) -> list[str]:  # noqa: C901, PLR
             return [f"{data['step']} marked {data['verdict']} by {data['by']}: {data['because']}"]
         case "RunEnded":
             return [f"{data['outcome']} (exit {data['exit_code']}, {data['seconds']:.1f} s)"]
-    return _rollback_lines(event, data)
+    return [*_human_lines(event, data), *_rollback_lines(event, data)]
+
+
+def _human_lines(event: str, data: Mapping[str, Any]) -> list[str]:
+    match event:
+        case "RunTakenOver":
+            return [
+                f"taken over by {data['by']} on {data['host']} from {data['holder'] or 'nobody'}: {data['because']}"
+            ]
+        case "StepApproved":
+            why = f": {data['because']}" if data["because"] else ""
+            return [f"{data['step']} approved by {data['by']} on {data['host']} ({data['how']}){why}"]
+        case "RunAborted":
+            return [f"aborted by {data['by']}: {data['because']}"]
+    return []
 
 
 def _rollback_lines(event: str, data: Mapping[str, Any]) -> list[str]:

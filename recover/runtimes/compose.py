@@ -6,7 +6,8 @@ It never removes a volume, never pulls and never builds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -18,9 +19,11 @@ from recover.runtimes.compose_file import ComposeFile
 from recover.runtimes.compose_project import ComposeProject
 from recover.runtimes.engine_api import SERVICE, Engine, Facts
 from recover.runtimes.inside import run_python
+from recover.runtimes.lease import Lease
 from recover.runtimes.service_facts import Declared, Made
 from recover.runtimes.settings import compared, short
-from recover.world import AS_DECLARED, Address, Completed, Given, ServiceState, Status, same_settings
+from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status, same_settings
+from recover.world import Completed
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound
@@ -146,6 +149,12 @@ class ComposeRuntime:
         declared, found = self._declared(service, given.overrides), self._containers(service)
         if declared and found and not self._as_wanted(declared, found, given):
             self._make(declared, given, found)
+
+    @contextmanager
+    def lease(self, card: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+        """The project on this engine for one run, as `world.Runtime` promises."""
+        with Lease(self.engine, self.project, card).held() as require:
+            yield require
 
     def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:
         """Run a Python script in its container, or beside it when it does not run. As `world.Runtime` promises."""

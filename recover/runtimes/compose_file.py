@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from recover import programs
 from recover.errors import PlaybookError, Precondition, StepError
 from recover.runtimes import keeper
 from recover.runtimes.engine_api import away
-from recover.world import Given
+from recover.stack import Given
 
 CREATING = 120.0  # seconds `docker compose` may take to make the containers of one service
 EVERY = 0.05
@@ -109,15 +110,8 @@ class ComposeFile:
 
     def _compose(self, *words: str, lock: int | None = None) -> str:
         try:
-            done = subprocess.run(
-                ["docker", "compose", *words],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=CREATING,
-                check=False,
-                pass_fds=[] if lock is None else [lock],
+            done = programs.run(
+                ["docker", "compose", *words], timeout=CREATING, pass_fds=[] if lock is None else [lock]
             )
         except FileNotFoundError:
             raise Precondition(
@@ -126,8 +120,8 @@ class ComposeFile:
         except subprocess.TimeoutExpired:
             raise StepError(f"docker compose did not end within {CREATING:g} s", where=self.project) from None
         if done.returncode != 0:
-            self._refuse(done.stderr, acting=lock is not None)
-        return done.stdout
+            self._refuse(done.stderr.decode(errors="replace"), acting=lock is not None)
+        return done.stdout.decode(errors="replace")
 
     def _refuse(self, said: str, *, acting: bool) -> NoReturn:
         why = _last_words(said)

@@ -26,6 +26,7 @@ OUTPUT = 4000  # bytes kept of what a probe says
 BESIDE = "dev.recover.beside"
 """The label of a container that runs one script beside another, and of whose it is."""
 PROJECT = "com.docker.compose.project"
+CONFLICT = 409
 SERVICE = "com.docker.compose.service"
 ONEOFF = "com.docker.compose.oneoff"
 
@@ -97,6 +98,28 @@ class Engine:
         return iter(said.decode(errors="replace").splitlines())
 
     # --- acting ---------------------------------------------------------------------------------
+
+    def make_idle(self, name: str, labels: Mapping[str, str]) -> str | None:
+        """The id of a container of that name that is never started; None when the name is taken.
+
+        It is made from any image that is there. Raises StepError with the engine's words.
+        """
+        with self._acting(f"cannot make the container {name}", "") as client:
+            images = client.images(quiet=True)
+            if not images:
+                raise StepError(f"cannot make the container {name}", why="the engine has no image at all")
+            try:
+                made = client.create_container(images[0], ["true"], name=name, labels=dict(labels), entrypoint=[""])
+            except _docker_errors().APIError as error:
+                if error.status_code == CONFLICT:
+                    return None
+                raise
+            return str(made["Id"])
+
+    def set_shares(self, container: str, shares: int) -> None:
+        """Set `CpuShares` of a container, which counts for nothing while it does not run."""
+        with self._acting("cannot update a container", container) as client:
+            client.update_container(container, cpu_shares=shares)
 
     def start(self, container: str, name: str) -> None:
         """Start a stopped container. Raises StepError with the engine's words (port taken, no such program)."""

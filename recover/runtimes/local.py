@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +16,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
+from recover import programs
 from recover.errors import PlaybookError, RecoverError, StepError, Unreachable
 from recover.marked_yaml import MarkedDict, did_you_mean, read
 from recover.runtimes.local_file import Reader, Service, entries, variables
 from recover.runtimes.ports import HOST, holder, taken
 from recover.runtimes.processes import Process, Seen
-from recover.world import AS_DECLARED, Address, Completed, Given, ServiceState, Status
+from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status
+from recover.world import Completed
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 """All that a service gets of the caller's environment."""
@@ -129,22 +131,19 @@ class LocalRuntime:
         """Stop it. Raises StepError when it does not go."""
         self.stop(service)
 
+    @contextmanager
+    def lease(self, card: Mapping[str, str]) -> Iterator[Callable[[], None]]:  # noqa: ARG002 - nobody else can have it
+        """Nothing to hold: its processes are this machine's, and the project's lock is held already."""
+        yield lambda: None
+
     def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:
         """Run a Python script with its folder and environment. As `world.Runtime` promises."""
         spec = self._service(service)
         base = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         argv = [sys.executable, "-c", script, *args]
         try:
-            ended = subprocess.run(
-                argv,
-                cwd=spec.folder,
-                env={**base, **spec.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=timeout,
-                check=False,
-            )
+            env = {**base, **spec.environment}
+            ended = programs.run(argv, environment=env, folder=spec.folder, timeout=timeout, together=True)
         except subprocess.TimeoutExpired:
             raise StepError(f"Python beside {service} did not end within {timeout:g} s") from None
         return Completed(ended.returncode, ended.stdout.decode(errors="replace"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from recover import programs
 from recover.runtimes.ports import HOST
 from recover.secrets import Secret
 
@@ -84,15 +85,7 @@ class Command:
         import subprocess
 
         try:
-            ended = subprocess.run(
-                self.argv,
-                cwd=self.folder,
-                env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=TIMEOUT,
-                check=False,
-            )
+            ended = programs.run(self.argv, environment=dict(self.environment), folder=self.folder, timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             return f"{self.argv[0]} did not end within {TIMEOUT:g} s"
         except OSError as error:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from recover.runtimes.engine_api import Gone
-from recover.world import Status
+from recover.stack import Status
 
 Facts = Mapping[str, Any]
 Ask = Callable[[Sequence[str]], tuple[int, str]]

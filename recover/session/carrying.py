@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from recover.acting import CrashPoint, Halt
+from recover.acting import CrashPoint
+from recover.agreement import Agreement
 from recover.engine import Engine, Outcome
-from recover.errors import Interrupted, UndoFailed
+from recover.errors import Interrupted, NeedsApproval, UndoFailed
 from recover.events import (
+    ActionStarted,
     Event,
     RollbackStarted,
     RunEnded,
@@ -25,16 +28,22 @@ from recover.events import (
     TargetBound,
     UndoStarted,
 )
+from recover.halt import Halt
 from recover.journal.progress import Progress
 from recover.journal.records import FileJournal, Record
-from recover.live import same_target
+from recover.live import of_database, same_target
 from recover.plan import Plan
+from recover.playbook.model import StepSpec
+from recover.playbook.scope import Step
+from recover.previewing import preview
 from recover.session.opening import Opened
 from recover.session.options import Options
 from recover.session.saying import say
 from recover.steps import load_action
+from recover.ui import plan as shown
 from recover.ui.lines import Lines
 from recover.undoing import Undo, Undoing
+from recover.world import Action
 
 CRASH_AT = "RECOVER_CRASH_AT"
 
@@ -48,20 +57,26 @@ class Carrying:
     folder: Path
     journal: FileJournal
     progress: Progress = field(default_factory=Progress)
+    agreement: Agreement | None = None
 
     def out(self, begin: RunStarted | RunResumed, planned: Plan) -> int:
         """Carry the plan out; the exit code."""
-        with screen(self.session, self.options, self.folder) as self._draw, signals() as halt:
+        halt = self.session.halt
+        with screen(self.session, self.options, self.folder) as self._draw, signals(halt):
             self._emit(begin)
             self.session.live.learned = self._learn
+            gate = self.session.live.gate
+            gate.progress, gate.approved, gate.explain = self.progress, self._emit, partial(self._after, planned)
             world, bind = self.session.live, self.session.bind
             reach = crash_point(os.environ)
-            outcome = Engine(world, bind, self._emit, self.progress, halt, reach, load_action).run(planned)
+            engine = Engine(world, bind, self._emit, self.progress, halt, reach, load_action, self._agreed)
+            outcome = engine.run(planned)
         return self._told(outcome, self._aftercare())
 
     def back(self, begin: RunResumed, chain: Sequence[Undo], start: RollbackStarted) -> int:
         """Take the acts back; the exit code."""
-        with screen(self.session, self.options, self.folder) as self._draw, signals() as halt:
+        halt = self.session.halt
+        with screen(self.session, self.options, self.folder) as self._draw, signals(halt):
             self._emit(begin)
             began = time.monotonic()
             self.session.live.learned = self._learn
@@ -87,7 +102,9 @@ class Carrying:
         A screen that is gone (its pipe was closed) does not stop a recovery: the journal has it all.
         """
         if isinstance(event, (StepStarted, UndoStarted)):
-            self.session.databases.step = event.step
+            self.session.databases.step = self.session.live.gate.step = event.step
+        if isinstance(event, (ActionStarted, UndoStarted)):
+            self.session.require_lease()
         record = self.journal(event)
         if record:
             self.progress.add(record)
@@ -96,8 +113,31 @@ class Carrying:
         except BrokenPipeError:
             self._draw = lambda _event, _record: None
 
+    def _agreed(self, spec: StepSpec, step: Step, actions: Sequence[Action]) -> None:
+        """Raises Drifted when the step is about to do something else than the plan says, NeedsApproval when a human who
+        goes step by step does not want it.
+        """
+        if self.options.step_by_step and actions:
+            said = "".join(f"\n  {self.session.redactor.text(action.describe)}" for action in actions)
+            if not self.session.live.gate.wants(f"step {spec.id}: {spec.name}{said}\ngo on?"):
+                raise NeedsApproval(
+                    f"step {spec.id} is not wanted now", next=f"recover resume {self.folder.name} --step"
+                )
+        if self.agreement is None:
+            return
+        facts = partial(step.work.fingerprint, self.session.live) if step.work else dict[str, str]
+        begun = bool(self.progress.touched.get(spec.id))
+        self.agreement.require_step(spec, actions, facts, self.session.redactor, begun=begun)
+
+    def _after(self, planned: Plan, gate: str) -> list[str]:
+        """What would be done behind the gate, as `recover plan` says it."""
+        ids = [item.spec.id for item in planned.items]
+        behind = Plan(planned.items[ids.index(gate) + 1 :])
+        foreseen = preview(behind, self.session.bind, self.session.forecast(), ask=False)
+        return [self.session.redactor.text(line) for line in shown.text(f"behind the gate {gate}:", foreseen, {})]
+
     def _learn(self, name: str, identity: Mapping[str, str]) -> None:
-        bound = {key.partition(".")[2]: v for key, v in self.progress.binding.items() if key.startswith(f"{name}.")}
+        bound = of_database(self.progress.binding, name)
         same_target(name, bound, identity)
         if not bound:
             self._emit(TargetBound({f"{name}.{key}": value for key, value in identity.items()}))
@@ -134,9 +174,8 @@ def screen(session: Opened, options: Options, folder: Path) -> Iterator[Callable
 
 
 @contextmanager
-def signals() -> Iterator[Halt]:
+def signals(halt: Halt) -> Iterator[None]:
     """The first SIGINT or SIGTERM ends the run after the current act; a second SIGINT ends it at once."""
-    halt = Halt()
 
     def first(number: int, _frame: FrameType | None) -> None:
         halt.signal = number
@@ -145,7 +184,7 @@ def signals() -> Iterator[Halt]:
 
     former = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield halt
+        yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

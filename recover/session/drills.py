@@ -22,7 +22,8 @@ from recover.session.opening import Opened, opened, project_of, replica_folder, 
 from recover.session.options import Options
 from recover.session.running import run
 from recover.session.saying import note, say, say_json
-from recover.world import RunPlace, ServiceState
+from recover.stack import ServiceState
+from recover.world import RunPlace
 
 BEFORE = "before.json"
 

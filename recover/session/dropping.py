@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from recover.engine import Foreseen
 from recover.errors import RecoverError
+from recover.previewing import Foreseen
 from recover.session.opening import Opened
-from recover.world import Row, ServiceState, Statement
+from recover.stack import ServiceState
+from recover.world import Row, Statement
 
 SESSIONS = Statement("""
 select host(client_addr) as address, coalesce(nullif(application_name, ''), usename) as who, count(*) as n
@@ -20,10 +22,22 @@ group by 1, 2 order by 1, 2
 documentation, "The Statistics Collector")."""
 
 
-def dropped(session: Opened, foreseen: Iterable[Foreseen]) -> dict[str, list[str]]:
+@dataclass(frozen=True)
+class Ended:
+    """So many sessions of a database, and whose they are."""
+
+    number: int
+    database: str
+    who: str
+
+    def __str__(self) -> str:
+        return f"{self.number} session{'s' if self.number > 1 else ''} of {self.database} ({self.who})"
+
+
+def dropped(session: Opened, foreseen: Iterable[Foreseen]) -> dict[str, list[Ended]]:
     """Per step what it ends: "3 sessions of main (aiwfe-api)". A database that does not answer has none."""
     rows = {name: _sessions(session, name) for name in session.target.databases}
-    said: dict[str, list[str]] = {}
+    said: dict[str, list[Ended]] = {}
     gone: set[str] = set()
     for step in foreseen:
         for service in sorted(r.removeprefix("service:") for r in step.touches if r.startswith("service:")):
@@ -33,14 +47,13 @@ def dropped(session: Opened, foreseen: Iterable[Foreseen]) -> dict[str, list[str
     return {step: lines for step, lines in said.items() if lines}
 
 
-def _of(session: Opened, service: str, rows: Mapping[str, list[Row]]) -> Iterable[str]:
+def _of(session: Opened, service: str, rows: Mapping[str, list[Row]]) -> Iterable[Ended]:
     state = session.live.services.state(service)
     for name, found in rows.items():
         ended = [row for row in found if _ends(session, state, name, row)]
         if ended and state.running:
             number = sum(int(str(row["n"])) for row in ended)
-            who = ", ".join(sorted({str(row["who"]) for row in ended}))
-            yield f"{number} session{'s' if number > 1 else ''} of {name} ({who})"
+            yield Ended(number, name, ", ".join(sorted({str(row["who"]) for row in ended})))
 
 
 def _ends(session: Opened, state: ServiceState, database: str, row: Row) -> bool:

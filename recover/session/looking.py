@@ -9,16 +9,19 @@ from recover.journal.lock import holder
 from recover.journal.progress import Progress
 from recover.journal.records import NAME, Record, records
 from recover.journal.runs import every, find, progress
+from recover.report.handover import card
 from recover.report.text import state, story, summary
 from recover.session.options import Options
 from recover.session.saying import say, say_json
 
 
-def status(run: str | None, options: Options) -> int:
-    """Where a run stands."""
+def status(run: str | None, options: Options, *, handover: bool = False) -> int:
+    """Where a run stands; with `handover` a card for whoever goes on with it."""
     folder = find(options.state, run, options.project)
     now = progress(folder)
-    if options.json:
+    if handover:
+        say(*card(now, folder, _held(folder), options.flags))
+    elif options.json:
         say_json(_facts(folder, now, alive=_alive(folder)))
     else:
         say(*summary(now, f"{now.run}{options.flags}", alive=_alive(folder)), f"record   {folder}")
@@ -49,7 +52,13 @@ def show(run: str | None, options: Options) -> int:
 
 
 def _alive(folder: Path) -> bool:
-    return holder(folder.parent.parent, folder.parent.name).get("run") == folder.name
+    return bool(_held(folder))
+
+
+def _held(folder: Path) -> Mapping[str, object]:
+    """The card of the process that holds this run, or {}."""
+    found = holder(folder.parent.parent, folder.parent.name)
+    return found if found.get("run") == folder.name else {}
 
 
 def _facts(folder: Path, now: Progress, *, alive: bool) -> Mapping[str, object]:

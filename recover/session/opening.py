@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,8 +10,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from recover.errors import PlaybookError, Precondition, RecoverError, SystemRefused, UsageError
+from recover.gatekeeping import Gatekeeper
+from recover.halt import Halt
+from recover.journal.lock import who
 from recover.journal.records import write_private
-from recover.live import Gatekeeper, LiveWorld
+from recover.live import LiveWorld
 from recover.marked_yaml import did_you_mean
 from recover.playbook.model import DatabaseTarget, Playbook, StepSpec, Target
 from recover.playbook.scope import Scope, Step
@@ -38,10 +41,19 @@ class Opened:
     scope: Scope
     runtime: Runtime
     redactor: Redactor = field(default_factory=Redactor)
+    halt: Halt = field(default_factory=Halt)
+    require_lease: Callable[[], None] = lambda: None
 
     def bind(self, spec: StepSpec, kept: Sequence[str]) -> Step:
         """The step with its ${…} filled in."""
         return spec.bind(replace(self.scope, kept=tuple(kept)))
+
+    @contextmanager
+    def leased(self, run: str) -> Iterator[None]:
+        """The target for this run alone, from whichever machine it is reached. Raises Locked, naming the holder."""
+        person, host = who()
+        with self.runtime.lease({"by": person, "host": host, "run": run}) as self.require_lease:
+            yield
 
     def forecast(self) -> Forecast:
         """A preview's view of the world as it is now."""
@@ -108,10 +120,12 @@ def opened(playbook: Playbook, options: Options, place: RunPlace, *, looking: bo
             for service in services.names()[:1]:
                 services.state(service)  # a target that is not there at all is said as such
             raise
-        databases = Databases(target, scope, place)
-        live = LiveWorld(services, HttpWeb(), databases, Gatekeeper(options.yes, options.ask), place)
+        halt = Halt()
+        databases = Databases(target, scope, place, halt)
+        gate = Gatekeeper(options.yes, options.ask, options.yes_destructive, halt)
+        live = LiveWorld(services, HttpWeb(), databases, gate, place)
         try:
-            yield Opened(playbook, target, project, playbook.steps, live, databases, scope, services, redactor)
+            yield Opened(playbook, target, project, playbook.steps, live, databases, scope, services, redactor, halt)
         finally:
             live.close()
 
@@ -152,6 +166,7 @@ class Databases:
     target: Target
     scope: Scope
     place: RunPlace
+    halt: Halt = field(default_factory=Halt)
     step: str = ""
 
     def __call__(self, name: str) -> PostgresSession:
@@ -159,7 +174,8 @@ class Databases:
         if name not in self._bound:
             hint = did_you_mean(name, self._bound) or f"known: {', '.join(self._bound) or 'none'}"
             raise PlaybookError(f"the target {self.target.name} has no database {name!r}", why=hint)
-        return PostgresSession(lambda: self._server(self._bound[name]), run=self.place.id, step=lambda: self.step)
+        server = self._bound[name]
+        return PostgresSession(lambda: self._server(server), run=self.place.id, step=lambda: self.step, halt=self.halt)
 
     @cached_property
     def _bound(self) -> Mapping[str, DatabaseTarget]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from recover.choosing import Choice
 from recover.errors import UsageError
 
 
@@ -29,6 +30,9 @@ class Options:
     variables: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
     yes: bool = False
+    yes_destructive: frozenset[str] = frozenset()
+    step_by_step: bool = False
+    choice: Choice = field(default_factory=Choice)
     ask: bool = False
     json: bool = False
 
@@ -59,6 +63,9 @@ class Options:
             variables=_pairs("-e", words.get("e") or ()),
             faults=_pairs("--fault", words.get("fault") or ()),
             yes=bool(words.get("yes")),
+            yes_destructive=frozenset(words.get("yes_destructive") or ()),
+            step_by_step=bool(words.get("step_by_step")),
+            choice=Choice(words.get("since"), *(tuple(words.get(name) or ()) for name in ("only", "tags", "skip"))),
             ask=not words.get("no_input") and not words.get("json") and bool(sys.stdin) and sys.stdin.isatty(),
             json=bool(words.get("json")),
         )

@@ -1,35 +1,44 @@
-"""plan: nothing is started, nothing is changed, nothing is written."""
+"""plan: nothing is started, nothing is changed, nothing is written but the plan file that was asked for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from recover import plan as plans
-from recover.engine import preview
+from recover.journal.records import write_private
+from recover.previewing import preview
+from recover.session import agreeing, outlook
 from recover.session.dropping import dropped
 from recover.session.loading import load_playbook
 from recover.session.opening import opened, project_of
 from recover.session.options import Options
-from recover.session.saying import say, say_json
+from recover.session.running import without
+from recover.session.saying import note, say, say_json
 from recover.ui import plan as shown
 from recover.world import RunPlace
 
 CHANGES_PENDING = 4
 
 
-def plan(path: Path, options: Options, *, detailed: bool) -> int:
-    """Print what a run would do. 0, or with `detailed` 4 when there is something to do."""
+def plan(path: Path, options: Options, *, detailed: bool, output: Path | None = None) -> int:
+    """Print what a run would do, and with `output` write it. 0, or with `detailed` 4 when there is something to do."""
     playbook = load_playbook(path, options)
     project = project_of(playbook, options)
     place = RunPlace("RUN", options.state / project / "RUN")
     with opened(playbook, options, place, looking=True) as session:
         planned = plans.fresh(session.specs, session.bind, session.live)
+        planned = without(planned, options.choice.left_out(session.specs))
         foreseen = preview(planned, session.bind, session.forecast())
         drops = dropped(session, foreseen)
+        ahead = outlook.outlook(session, options, foreseen, drops)
         title = f"{playbook.name} on {session.target.name} ({project}): {playbook.title}"
         if options.json:
             steps = session.redactor.data(shown.data(foreseen, drops))
-            say_json({"v": 1, "nothing_to_do": planned.nothing_to_do, "steps": steps})
+            say_json({"v": 1, "nothing_to_do": planned.nothing_to_do, "steps": steps, **outlook.data(ahead)})
         else:
-            say(*(session.redactor.text(line) for line in shown.text(title, foreseen, drops)))
+            text = [*shown.text(title, foreseen, drops), *outlook.lines(ahead)]
+            say(*(session.redactor.text(line) for line in text))
+        if output:
+            write_private(output, agreeing.text(session, options, planned, foreseen))
+            note(f"next: recover run --plan {output}{options.flags}")
     return CHANGES_PENDING if detailed and not planned.nothing_to_do else 0

@@ -12,7 +12,7 @@ from recover.journal.lock import project_lock
 from recover.journal.progress import Progress
 from recover.journal.records import NAME, FileJournal, Record, mend
 from recover.journal.runs import progress
-from recover.live import same_target
+from recover.live import of_database, same_target
 from recover.session.carrying import closing_journal
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened
@@ -42,7 +42,7 @@ class Reopened:
     def require_same_databases(self) -> None:
         """Raises Drifted when a database that answers is another one than before."""
         for name in self.session.target.databases:
-            bound = {k.partition(".")[2]: v for k, v in self.before.binding.items() if k.startswith(f"{name}.")}
+            bound = of_database(self.before.binding, name)
             try:
                 if bound:
                     with closing(self.session.databases(name)) as database:
@@ -71,7 +71,7 @@ def reopened(folder: Path, options: Options) -> Iterator[Reopened]:
         last = mend(folder / NAME)
         before = progress(folder)
         playbook = load_playbook(_source(before, folder), options)
-        with opened(playbook, options, RunPlace(folder.name, folder)) as session:
+        with opened(playbook, options, RunPlace(folder.name, folder)) as session, session.leased(folder.name):
             yield Reopened(folder, options, before, session, last)
 
 

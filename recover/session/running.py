@@ -1,27 +1,31 @@
-"""run, resume, mark."""
+"""run, resume."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import secrets
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from recover import __version__, plan
-from recover.engine import preview
+from recover.agreement import Agreement, read
+from recover.choosing import leave_out, missed
 from recover.errors import Drifted, Precondition, UsageError
-from recover.events import RunResumed, RunStarted, StepMarked
+from recover.events import RunResumed, RunStarted, RunTakenOver, StepApproved
 from recover.journal.lock import project_lock, who
-from recover.journal.progress import Progress
 from recover.journal.records import NAME, FileJournal, create, write_private
 from recover.journal.runs import find, progress
+from recover.previewing import preview
+from recover.session.agreeing import require_unused
 from recover.session.carrying import Carrying, closing_journal
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
-from recover.session.reopening import PLAYBOOK, reopened
-from recover.session.rolling_back import go_on
+from recover.session.reopening import PLAYBOOK, Reopened, reopened
+from recover.session.rolling_back import go_on as go_on_rolling_back
 from recover.session.saying import note, say, say_json
 from recover.ui.plan import data as plan_data
 from recover.world import RunPlace
@@ -29,15 +33,30 @@ from recover.world import RunPlace
 PLAN = "plan.json"
 
 
-def run(path: Path, options: Options) -> int:
-    """Carry the playbook out on its target, or do nothing when nothing is to do; the exit code."""
+def run(path: Path | None, options: Options, plan_file: Path | None = None) -> int:
+    """Carry the playbook out on its target, or do nothing when nothing is to do; the exit code.
+
+    With a plan file exactly what it says. Raises Drifted, with nothing touched, when the world is not as it was.
+    """
+    agreement = read(plan_file) if plan_file else None
+    path, options = _asked_for(path, options, agreement)
     playbook = load_playbook(path, options)
     project = project_of(playbook, options)
     place = RunPlace(run_id := new_run_id(), options.state / project / run_id)
-    with opened(playbook, options, place) as session, project_lock(options.state, project, run_id):
+    with (
+        opened(playbook, options, place) as session,
+        project_lock(options.state, project, run_id),
+        session.leased(run_id),
+    ):
         _no_secret_in_variables(session, options)
         note(f"looking at {len(session.specs)} steps of {playbook.name} on {session.target.name} ({project})")
+        if agreement:
+            require_unused(agreement, session, options)
         planned = plan.fresh(session.specs, session.bind, session.live)
+        left_out = agreement.left_out if agreement else options.choice.left_out(session.specs)
+        planned = without(planned, left_out)
+        if agreement:
+            agreement.require_same_needs(planned)
         if planned.nothing_to_do:
             return _nothing(session, options)
         if not _wanted(session, planned, options):
@@ -45,9 +64,24 @@ def run(path: Path, options: Options) -> int:
             return 0
         folder = create(options.state, project, run_id)
         write_private(folder / PLAYBOOK, playbook.text)
-        write_private(folder / PLAN, _plan_text(session, planned))
+        write_private(folder / PLAN, plan_file.read_text() if plan_file else _plan_text(session, planned))
         with closing_journal(FileJournal(folder / NAME, session.redactor)) as journal:
-            return Carrying(session, options, folder, journal).out(_started(session, options, run_id), planned)
+            carrying = Carrying(session, options, folder, journal, agreement=agreement)
+            begin = replace(_started(session, options, run_id, agreement), left_out=left_out)
+            return carrying.out(begin, planned)
+
+
+def _asked_for(path: Path | None, options: Options, agreement: Agreement | None) -> tuple[Path, Options]:
+    """The playbook and the options, as they were planned where there is a plan. Raises UsageError."""
+    if agreement is None:
+        if path is None:
+            raise UsageError("run takes a playbook or a plan", next="recover run PLAYBOOK, or recover run --plan FILE")
+        return path, options
+    own = [path is not None, options.target, options.project, options.variables, options.choice]
+    if any(own):
+        raise UsageError("the plan says what runs where", next=f"recover run --plan {agreement.path}, and no more")
+    planned = replace(options, target=agreement.target, project=agreement.project, variables=agreement.variables)
+    return agreement.playbook, planned
 
 
 def resume(name: str | None, options: Options, *, accept_edits: bool = False) -> int:
@@ -58,33 +92,33 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
         raise Precondition(
             f"run {folder.name} never began: nothing was done", next=f"recover run PLAYBOOK{options.flags}"
         )
+    if before.aborted:
+        raise Precondition(
+            f"run {before.run} was aborted by {before.aborted['by']}: {before.aborted['because']}",
+            next=f"recover rollback {before.run}{options.flags}, or begin anew: recover run {before.playbook}",
+        )
     if not before.resumable:
         say(f"run {before.run} has ended: {before.ended and before.ended['outcome']}; there is nothing to resume")
         return 0
     with reopened(folder, options) as it:
         if it.before.rolling_back:
-            return go_on(it)
-        steps = _same_steps(it.session, it.before, folder, accept_edits=accept_edits)
-        it.require_same_databases()
-        it.end_leftovers()
-        note(f"looking at what run {folder.name} did")
-        planned = plan.resumed(it.session.specs, it.before, it.session.bind, it.session.live)
-        with it.journal() as journal:
-            begin = RunResumed(*who(), steps)
-            return Carrying(it.session, it.options, folder, journal, it.before).out(begin, planned)
+            return go_on_rolling_back(it)
+        return go_on(it, accept_edits=accept_edits)
 
 
-def mark(name: str, step: str, verdict: str, because: str, options: Options) -> int:
-    """Record a human's word on a step in doubt. Raises UsageError when it cannot be meant."""
-    folder = find(options.state, name, options.project)
-    if verdict not in ("done", "retry"):
-        raise UsageError(f"a step is marked done or retry, not {verdict!r}")
-    if step not in progress(folder).steps:
-        raise UsageError(f"the run has no step {step!r}", next=f"recover status {folder.name}")
-    with reopened(folder, options) as it, it.journal() as journal:
-        journal(StepMarked(step, "done" if verdict == "done" else "retry", who()[0], because))
-    say(f"{step} is marked {verdict}", f"next: recover resume {folder.name}{options.flags}")
-    return 0
+def go_on(it: Reopened, *, accept_edits: bool = False, said: StepApproved | RunTakenOver | None = None) -> int:
+    """What is done probed again, what is not done; `said` is kept first."""
+    steps = _same_steps(it, accept_edits=accept_edits)
+    it.require_same_databases()
+    it.end_leftovers()
+    note(f"looking at what run {it.folder.name} did")
+    planned = plan.resumed(it.session.specs, it.before, it.session.bind, it.session.live)
+    agreement = read(it.folder / PLAN) if it.before.plan else None
+    with it.journal() as journal:
+        if said and (record := journal(said)):
+            it.before.add(record)
+        begin = RunResumed(*who(), steps)
+        return Carrying(it.session, it.options, it.folder, journal, it.before, agreement).out(begin, planned)
 
 
 def new_run_id() -> str:
@@ -108,11 +142,20 @@ def _no_secret_in_variables(session: Opened, options: Options) -> None:
             )
 
 
-def _started(session: Opened, options: Options, run_id: str) -> RunStarted:
+def without(planned: plan.Plan, left_out: Sequence[str]) -> plan.Plan:
+    """The plan without these steps; what is likely to go wrong then is said."""
+    for warning in missed(planned, left_out):
+        note(f"mind: {warning}")
+    return leave_out(planned, left_out)
+
+
+def _started(session: Opened, options: Options, run_id: str, agreement: Agreement | None) -> RunStarted:
     person, host = who()
     steps = {spec.id: spec.sha256 for spec in session.specs}
     source = str(session.playbook.source.absolute())
-    return RunStarted(run_id, source, session.target.name, steps, person, host, __version__, options.variables)
+    bound, plan = (agreement.binding, agreement.sha256) if agreement else ({}, "")
+    who_and_what = (run_id, source, session.target.name, steps, person, host, __version__)
+    return RunStarted(*who_and_what, options.variables, bound, plan)
 
 
 def _nothing(session: Opened, options: Options) -> int:
@@ -126,6 +169,8 @@ def _nothing(session: Opened, options: Options) -> int:
 
 def _wanted(session: Opened, planned: plan.Plan, options: Options) -> bool:
     """At a terminal the human sees how much it is and says yes; without one the command was the yes."""
+    if options.step_by_step and not options.ask:
+        raise UsageError("--step asks before each step, and nobody can be asked here", next="the same at a terminal")
     if options.yes or not options.ask:
         return True
     todo = [item for item in planned.items if item.status == "to do"]
@@ -138,8 +183,9 @@ def _plan_text(session: Opened, planned: plan.Plan) -> str:
     return json.dumps(session.redactor.data({"v": 1, "steps": steps}), indent=1, ensure_ascii=False)
 
 
-def _same_steps(session: Opened, before: Progress, folder: Path, *, accept_edits: bool) -> dict[str, str]:
+def _same_steps(it: Reopened, *, accept_edits: bool) -> dict[str, str]:
     """The steps now, if they are those the run began with or the edits are accepted. Raises Drifted."""
+    session, before, folder = it.session, it.before, it.folder
     now = {spec.id: spec.sha256 for spec in session.specs}
     if list(now.items()) == list(before.steps.items()) or accept_edits:
         return {} if now == before.steps else now

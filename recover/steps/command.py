@@ -70,6 +70,10 @@ class RunCommand:
         """The command."""
         return frozenset({f"command:{shlex.join(self.command)}"})
 
+    def fingerprint(self, view: View) -> Mapping[str, str]:  # noqa: ARG002 - the actions say it all
+        """Nothing beside the actions."""
+        return {}
+
     def proofs(self) -> tuple[tuple[Check, float], ...]:
         """None of its own: `done_when` is asked afterwards."""
         return ()

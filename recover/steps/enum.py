@@ -10,6 +10,7 @@ from recover.checks.enum import EnumLabels, RepairTakenBack
 from recover.enums.carrying import carry_out
 from recover.enums.choices import Choices
 from recover.enums.expected import Expected
+from recover.enums.fingerprint import fingerprint
 from recover.enums.ledger import new_id
 from recover.enums.look import diagnose
 from recover.enums.planning import plan
@@ -137,6 +138,10 @@ class RepairEnum:
     def claims(self, view: View) -> frozenset[Resource]:  # noqa: ARG002 - the same whatever is seen
         """The database."""
         return frozenset({f"database:{self.database}"})
+
+    def fingerprint(self, view: View) -> Mapping[str, str]:
+        """The labels of every type, and the rows of every table that holds them."""
+        return fingerprint(view.database(self.database), Expected(types=self.expected, map=self.map))
 
     def proofs(self) -> tuple[tuple[Check, float], ...]:
         """The labels, read again."""

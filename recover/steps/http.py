@@ -68,6 +68,10 @@ class CallHttp:
         """The address."""
         return frozenset({f"web:{self.url}"})
 
+    def fingerprint(self, view: View) -> Mapping[str, str]:  # noqa: ARG002 - the actions say it all
+        """Nothing beside the actions."""
+        return {}
+
     def proofs(self) -> tuple[tuple[Check, float], ...]:
         """None of its own: `done_when` is asked afterwards."""
         return ()

@@ -13,7 +13,8 @@ from recover.checks.former import Former, ServiceAsBefore, former, otherwise
 from recover.checks.service import ServiceIs, differences, finished, shown
 from recover.errors import Drifted, PlaybookError, Unreachable
 from recover.marked_yaml import did_you_mean
-from recover.world import RUNNING, Action, Check, Forecast, Given, Inverse, Resource, Seconds, ServiceState, View, World
+from recover.stack import RUNNING, Given, ServiceState
+from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, View, World
 
 KEPT_LINES = 50
 
@@ -207,6 +208,10 @@ class StartService:
         """The services."""
         return frozenset(f"service:{name}" for name in self.services)
 
+    def fingerprint(self, view: View) -> Mapping[str, str]:
+        """Which instances it finds."""
+        return instances(view, self.services)
+
     def proofs(self) -> tuple[tuple[Check, float], ...]:
         """Each service is healthy, or for "started" runs at this moment."""
         names = dict.fromkeys(self.services)
@@ -262,6 +267,10 @@ class StopService:
         """The services that are to be down."""
         return frozenset(f"service:{name}" for name in self._chosen(view))
 
+    def fingerprint(self, view: View) -> Mapping[str, str]:
+        """Which instances it finds."""
+        return instances(view, self._chosen(view))
+
     def proofs(self) -> tuple[tuple[Check, float], ...]:
         """None: a stop returns when the service is gone."""
         return ()
@@ -271,6 +280,12 @@ class StopService:
         if self.services is not None:
             return [name for name in view.services.names() if name in self.services]
         return [name for name in view.services.names() if name not in (self.except_ or ())]
+
+
+def instances(view: View, services: Iterable[str]) -> dict[str, str]:
+    """Per service the container, or incarnation of a process, that there is; a foretold one is not known yet."""
+    found = {name: view.services.state(name).instance for name in services}
+    return {f"instance of {name}": instance for name, instance in found.items() if instance}
 
 
 def require_known(names: Iterable[str], view: View) -> None:

@@ -84,6 +84,10 @@ class RunSql:
         """The database."""
         return frozenset({f"database:{self.database}"})
 
+    def fingerprint(self, view: View) -> Mapping[str, str]:  # noqa: ARG002 - the actions say it all
+        """Nothing beside the actions."""
+        return {}
+
     def proofs(self) -> tuple[tuple[Check, float], ...]:
         """None of its own: `done_when` is asked afterwards."""
         return ()

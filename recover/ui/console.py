@@ -89,7 +89,7 @@ class Live:
                 good = {0: "bold green", 3: "bold yellow"}
                 lines = words.closing(event, self._run)
                 return [("", ""), *((line, good.get(event.exit_code, "bold red")) for line in lines)]
-        return [(line, "red" if isinstance(event, RollbackFailed) else "") for line in words.rollback(event)]
+        return [(line, "red" if isinstance(event, RollbackFailed) else "") for line in words.human(event)]
 
     def _below(self, event: Event) -> None:
         """The one moving line: the current step, and everything it is doing or waiting for."""

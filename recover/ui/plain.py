@@ -92,7 +92,7 @@ class Plain:
                 return [f"{event.step}: FAILED", *words.failure(event)]
             case RunEnded():
                 return words.closing(event, self._run)
-        return words.rollback(event)
+        return words.human(event)
 
     def _step(self, event: StepStarted) -> list[str]:
         self._doing = event.name

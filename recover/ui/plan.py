@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recover.engine import Foreseen
+from recover.previewing import Foreseen
 
-Drops = Mapping[str, Sequence[str]]
-"""Per step the database sessions that it ends, in words."""
+Drops = Mapping[str, Sequence[object]]
+"""Per step the database sessions that it ends; each says itself in words."""
 
 
 def text(title: str, foreseen: Sequence[Foreseen], drops: Drops) -> list[str]:
@@ -32,9 +32,9 @@ def data(foreseen: Sequence[Foreseen], drops: Drops) -> list[dict[str, object]]:
             "stage": step.spec.stage,
             "status": step.status,
             "because": step.because,
-            "actions": [{"describe": describe, "because": because} for describe, because in step.actions],
+            "actions": [{"describe": act.describe, "because": act.because} for act in step.acts],
             "cannot_be_taken_back": list(step.for_good),
-            "drops": list(drops.get(step.spec.id, ())),
+            "drops": [str(drop) for drop in drops.get(step.spec.id, ())],
             "checks": [check.probe or check.kind for check in step.spec.checks],
             "warn": step.spec.warn,
         }
@@ -42,12 +42,12 @@ def data(foreseen: Sequence[Foreseen], drops: Drops) -> list[dict[str, object]]:
     ]
 
 
-def _details(step: Foreseen, drops: Sequence[str]) -> list[str]:
+def _details(step: Foreseen, drops: Sequence[object]) -> list[str]:
     lines = [step.because] if step.because else []
-    for describe, because in step.actions:
-        first, *rest = describe.splitlines()
-        lines += [f"{first}{f'   ({because})' if not rest else ''}", *rest]
-        lines += [f"  ({because})"] if rest else []
+    for act in step.acts:
+        first, *rest = act.describe.splitlines()
+        lines += [f"{first}{f'   ({act.because})' if not rest else ''}", *rest]
+        lines += [f"  ({act.because})"] if rest else []
     lines += [f"cannot be taken back: {act.splitlines()[0]}" for act in step.for_good]
     lines += [f"drops {drop}" for drop in drops]
     checks = ", ".join(check.probe or check.kind for check in step.spec.checks)

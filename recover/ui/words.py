@@ -12,9 +12,12 @@ from recover.events import (
     RollbackDone,
     RollbackFailed,
     RollbackStarted,
+    RunAborted,
     RunEnded,
     RunResumed,
     RunStarted,
+    RunTakenOver,
+    StepApproved,
     StepDone,
     StepFailed,
     StepStarted,
@@ -73,9 +76,15 @@ def failure(event: StepFailed) -> list[str]:
     return [event.what, *_parts(event)]
 
 
-def rollback(event: Event) -> list[str]:
-    """What is taken back, as it goes; nothing for any other event."""
+def human(event: Event) -> list[str]:  # noqa: PLR0911 - one case per event, no logic
+    """What humans said, and what is taken back, as it goes; nothing for any other event."""
     match event:
+        case RunTakenOver():
+            return [f"taken over by {event.by} on {event.host}: {event.because}"]
+        case StepApproved():
+            return [f"  {event.by} said yes ({event.how}){f': {event.because}' if event.because else ''}"]
+        case RunAborted():
+            return [f"aborted by {event.by}{f': {event.because}' if event.because else ''}"]
         case RollbackStarted():
             return [f"rolling back: {event.because}"] if event.because else ["rolling back"]
         case UndoStarted():
@@ -103,7 +112,6 @@ def closing(event: RunEnded, run: str) -> list[str]:
     if event.exit_code in (0, DEGRADED):
         return lines
     lines.append(f"look:   recover show {run}")
-    if event.exit_code != InDoubt.exit_code:  # then the failure's own next comes first
-        answered = " --yes" if event.exit_code == NeedsApproval.exit_code else ""
-        lines.append(f"go on:  recover resume {run}{answered}")
+    if event.exit_code not in (InDoubt.exit_code, NeedsApproval.exit_code):  # then the failure's own next comes first
+        lines.append(f"go on:  recover resume {run}")
     return lines

@@ -9,7 +9,7 @@ from fakes import FakeServices
 from recover.checks.service import ServiceIs, looks_secret, shown
 from recover.errors import Unreachable
 from recover.evidence import Evidence
-from recover.world import Given
+from recover.stack import Given
 
 
 @pytest.fixture

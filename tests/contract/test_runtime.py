@@ -16,7 +16,8 @@ from fakes import FakeServices
 from replicas import free_port, replica, until
 
 from recover.errors import PlaybookError
-from recover.world import Given, Services
+from recover.stack import Given
+from recover.world import Services
 
 LOCAL = """
 local: 1

@@ -15,7 +15,8 @@ from recover.errors import PlaybookError, Precondition
 from recover.playbook.model import Playbook, SecretRef
 from recover.playbook.scope import Scope, patience
 from recover.secrets import Secret
-from recover.world import Address, RunPlace, View
+from recover.stack import Address
+from recover.world import RunPlace, View
 
 NO_VIEW = cast(View, None)
 

@@ -19,8 +19,9 @@ from recover.checks.service import ServiceIs
 from recover.errors import Precondition, StepError, Unreachable
 from recover.runtimes import RUNTIMES, Site
 from recover.runtimes.compose import ComposeRuntime
+from recover.stack import Given
 from recover.steps.service import StartService
-from recover.world import Action, Given
+from recover.world import Action
 
 pytestmark = pytest.mark.docker
 

@@ -17,8 +17,8 @@ from faults import GENEROUS, ask, carry_out, image, stack, start
 from recover.checks.logs import LogsAre
 from recover.checks.service import ServiceIs
 from recover.errors import StepError
+from recover.stack import Given
 from recover.steps.service import StartService, StopService
-from recover.world import Given
 
 pytestmark = pytest.mark.docker
 

@@ -17,7 +17,7 @@ from replicas import until
 from recover.errors import PlaybookError, Precondition, RecoverError, StepError, Unreachable
 from recover.runtimes import compose_file
 from recover.runtimes.compose_file import ComposeFile
-from recover.world import AS_DECLARED, Given
+from recover.stack import AS_DECLARED, Given
 
 ONE = "services: {a: {image: x}}"
 Say = Callable[..., ComposeFile]
@@ -203,7 +203,7 @@ CREATES = """
 import sys
 from pathlib import Path
 from recover.runtimes.compose_file import ComposeFile
-from recover.world import AS_DECLARED
+from recover.stack import AS_DECLARED
 folder = Path(sys.argv[1])
 file = ComposeFile((folder / "compose.yaml",), "x", folder / "state" / "lock")
 file.create(sys.argv[2], AS_DECLARED, folder, lambda: None, lambda needs: False)

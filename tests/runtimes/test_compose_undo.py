@@ -14,10 +14,11 @@ from engines import IMAGE, Project, docker, project
 
 from recover.acting import as_data
 from recover.errors import Drifted
-from recover.journal.records import _plain
+from recover.journal.records import plain
+from recover.stack import Given
 from recover.steps import load_action
 from recover.steps.service import StartService, StopService
-from recover.world import Action, Given, Inverse
+from recover.world import Action, Inverse
 
 pytestmark = pytest.mark.docker
 
@@ -56,7 +57,7 @@ def do(made: Project, work: Any) -> list[Action]:
 def undo(made: Project, actions: list[Action]) -> None:
     """As a journal keeps them, the last first, each proven before and after."""
     for action in reversed(actions):
-        inverse = load_action(json.loads(json.dumps(_plain(as_data(action))))).inverse()
+        inverse = load_action(json.loads(json.dumps(plain(as_data(action))))).inverse()
         assert inverse
         assert not proven(made, inverse)
         inverse.apply(world(made))

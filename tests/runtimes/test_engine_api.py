@@ -23,7 +23,7 @@ from recover.errors import StepError, Unreachable
 from recover.runtimes import engine_api
 from recover.runtimes.docker_context import SOCKET, endpoint
 from recover.runtimes.engine_api import Engine, Gone
-from recover.world import Address
+from recover.stack import Address
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from recover.errors import StepError, Unreachable
 from recover.runtimes import keeper, processes
 from recover.runtimes.local import LocalRuntime
 from recover.runtimes.processes import Record
-from recover.world import Given
+from recover.stack import Given
 
 YAML = """
 local: 1
@@ -89,7 +89,7 @@ def forge(made: Replica, pid: int, start: str) -> None:
 def begin_recover(made: Replica, script: str) -> subprocess.Popen[bytes]:
     """Another recover does this to the replica's runtime."""
     words = "import os, signal, subprocess, sys; from pathlib import Path\n"
-    words += "from recover.runtimes import processes\nfrom recover.world import Given\n"
+    words += "from recover.runtimes import processes\nfrom recover.stack import Given\n"
     words += "from recover.runtimes.local import LocalRuntime\n"
     words += f"runtime = LocalRuntime(Path({str(made.file)!r}), Path({str(made.project)!r}))\n{script}"
     return subprocess.Popen([sys.executable, "-c", words])

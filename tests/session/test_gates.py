@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import sys
+from typing import Any
 
+import pexpect
 from tiny import Tiny
 
 GATE = "- stage: Gate\n  steps:\n  - {id: gate, name: Ask, confirm: {question: Go on?}}\n- stage: Alone"
@@ -20,6 +25,81 @@ def test_a_gate_without_a_human_waits_for_approval_and_yes_goes_on(tiny: Tiny) -
     assert "Go on?" in waits.stderr
     assert not (tiny.replica / "run" / "web.json").exists()
     tiny.recover("resume", "--yes")
+
+
+def gated(tiny: Tiny, terms: str = "") -> str:
+    """The playbook with a gate of these terms before its second stage; the path."""
+    gate = f"  - {{id: gate, name: Ask, confirm: {{question: Go on?{terms}}}}}\n  - id: web\n"
+    tiny.write(tiny.playbook.read_text().replace("  - id: web\n", gate))
+    return str(tiny.playbook)
+
+
+def status(tiny: Tiny) -> Any:
+    return json.loads(tiny.recover("status", "--json").stdout)
+
+
+def test_an_approval_goes_on_with_the_run_and_is_kept_with_who_and_why(tiny: Tiny) -> None:
+    waits = tiny.recover("run", gated(tiny), expect=10)
+    run = status(tiny)["run"]
+    assert f"next: recover approve {run} gate --because 'why'" in waits.stderr
+    assert "is no gate of the run" in tiny.recover("approve", run, "web", "--because", "x", expect=2).stderr
+    done = tiny.recover("approve", run, "gate", "--because", "the dump is good")
+    assert "recovered and verified" in done.stdout
+    assert "(recover approve): the dump is good" in tiny.recover("show").stdout
+    assert "the gate gate is passed" in tiny.recover("approve", run, "gate", "--because", "x", expect=7).stderr
+
+
+def test_one_of_two_approvers_is_not_enough_and_does_not_count_twice(tiny: Tiny) -> None:
+    tiny.recover("run", gated(tiny, ", approvers: 2"), "--yes", expect=10)
+    run = status(tiny)["run"]
+    refused = tiny.recover("approve", run, "gate", "--because", "x", expect=7)
+    assert "another person has to" in refused.stderr
+    tiny.recover("approve", run, "gate", "--because", "x", env={"LOGNAME": "eva"})
+
+
+def test_yes_does_not_answer_a_destructive_gate(tiny: Tiny) -> None:
+    waits = tiny.recover("run", gated(tiny, ", destructive: true"), "--yes", expect=10)
+    assert "--yes-destructive gate" in waits.stderr
+    tiny.recover("resume", "--yes", expect=10)
+    tiny.recover("resume", "--yes-destructive", "gate")
+
+
+def test_when_nobody_answers_in_time_the_rest_of_the_stage_is_left_out(tiny: Tiny) -> None:
+    text = gated(tiny, ", within: 100ms, otherwise: skip")
+    tiny.write(tiny.playbook.read_text().replace("\nfinal: [{service: {name: web, as_declared: true}}]", ""))
+    tiny.recover("run", text, expect=10)
+    done = tiny.recover("resume", expect=3)
+    assert "recovered, degraded: gate is left off, web is left off, full is left off" in done.stdout
+    assert status(tiny)["isolated"] == ["gate", "web", "full"]
+    assert not (tiny.replica / "run" / "web.json").exists()
+
+
+def test_an_aborted_run_is_not_resumed_and_can_be_rolled_back(tiny: Tiny) -> None:
+    tiny.recover("run", gated(tiny), expect=10)
+    run = status(tiny)["run"]
+    tiny.recover("abort", run, "--because", "wrong stack")
+    assert "aborted by" in tiny.recover("status").stdout
+    refused = tiny.recover("resume", expect=7)
+    assert "wrong stack" in refused.stderr
+    assert "recover rollback" in refused.stderr
+    assert "has ended already" in tiny.recover("abort", run, "--because", "x", expect=7).stderr
+    tiny.recover("rollback", "--yes")
+
+
+def test_at_the_terminal_explain_shows_what_comes_and_abort_ends_the_run(tiny: Tiny) -> None:
+    words = ["-m", "recover", "run", gated(tiny), "--state-dir", str(tiny.state)]
+    child = pexpect.spawn(sys.executable, words, env={**os.environ, "TERM": "dumb"}, timeout=30, encoding="utf-8")
+    child.expect(r"steps\?")
+    child.sendline("y")
+    child.expect("Go on")
+    child.sendline("explain")
+    child.expect("behind the gate gate:.*start web with MODE='degraded'")
+    child.expect("Go on")
+    child.sendline("abort this is the wrong stack")
+    child.expect("aborted by .*: this is the wrong stack")
+    child.expect(pexpect.EOF)
+    assert child.wait() == 1
+    assert "the wrong stack" in tiny.recover("resume", expect=7).stderr
 
 
 def test_an_unrepeatable_act_in_doubt_is_never_repeated_without_a_human(tiny: Tiny) -> None:

@@ -11,7 +11,7 @@ from tiny import Tiny
 
 from recover.journal.records import NAME, records
 from recover.runtimes.local import LocalRuntime
-from recover.world import Given, ServiceState
+from recover.stack import Given, ServiceState
 
 STEPS = ("full", "web", "freeze")
 POINTS = ("before-undo", "after-undo", "after-undo-effect")

@@ -1,42 +1,33 @@
 from __future__ import annotations
 
-import io
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from recover.errors import NeedsApproval, StepError
-from recover.live import Gatekeeper
+from recover.errors import PlaybookError
 from recover.steps.confirm import Confirm
+from recover.world import Question, Seconds
 
 
-def answer(gate: Gatekeeper) -> Any:
-    world: Any = SimpleNamespace(gate=gate)
-    [action] = Confirm("Drop the cache?").decide(world)
-    return action.apply(world)
+def test_the_question_is_put_to_the_gate_with_all_its_terms() -> None:
+    asked: list[Question] = []
+    world: Any = SimpleNamespace(gate=lambda question: asked.append(question) or {"answer": "yes"})
+    [action] = Confirm("Drop it?", 2, Seconds(60), "skip", destructive=True).decide(world)
+    assert action.apply(world) == {"answer": "yes"}
+    assert asked == [Question("Drop it?", 2, 60.0, "skip", destructive=True)]
+    assert (action.describe, action.touches, action.inverse()) == ("ask: Drop it?", (), None)
 
 
-def test_yes_given_beforehand_is_recorded_with_who_gave_it() -> None:
-    outcome = answer(Gatekeeper(yes=True, ask=False))
-    assert outcome["answer"] == "yes"
-    assert outcome["by"]
-    assert outcome["how"] == "--yes"
-
-
-def test_with_nobody_there_the_run_waits_for_approval() -> None:
-    with pytest.raises(NeedsApproval, match="Drop the cache") as caught:
-        answer(Gatekeeper(yes=False, ask=False))
-    assert caught.value.exit_code == 10
-
-
-@pytest.mark.parametrize("typed", ["n\n", "\n", "maybe\n", ""])
-def test_anything_but_yes_at_the_terminal_is_a_no(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    with pytest.raises(StepError, match="said no"):
-        answer(Gatekeeper(yes=False, ask=True))
-
-
-def test_yes_at_the_terminal_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("Yes\n"))
-    assert answer(Gatekeeper(yes=False, ask=True))["how"] == "terminal"
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [
+        ({"approvers": 0}, "one approver or more"),
+        ({"otherwise": "skip"}, "needs within"),
+        ({"otherwise": "yes", "within": Seconds(1), "destructive": True}, "cannot say yes by itself"),
+        ({"otherwise": "yes", "within": Seconds(1), "approvers": 2}, "cannot say yes by itself"),
+    ],
+)
+def test_terms_that_cannot_be_meant_are_refused(terms: Any, why: str) -> None:
+    with pytest.raises(PlaybookError, match=why):
+        Confirm("Drop it?", **terms)

@@ -11,8 +11,9 @@ from fakes import FakeServices
 from recover.checks.former import Former, former
 from recover.checks.service import ServiceIs
 from recover.errors import Drifted, PlaybookError
+from recover.stack import Given, ServiceState
 from recover.steps.service import Restore, Start, StartService, Stop, StopService
-from recover.world import Action, Forecast, Given, ServiceState, Work
+from recover.world import Action, Forecast, Work
 
 DECLARED = {
     "db": {},

@@ -1,18 +1,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from worlds import Spec
 
-from recover.engine import Foreseen
+from recover.previewing import Foreseen
 from recover.ui.plan import data, text
 
 SPEC: Any = Spec("enums", stage="Data", warn="registration will fail")
 SQL = "BEGIN;\nALTER TYPE a RENAME VALUE 'x' TO 'X';\nCOMMIT;"
+
+
+def act(describe: str, because: str, *, touches: tuple[str, ...]) -> Any:
+    """An action that nothing takes back."""
+    return SimpleNamespace(describe=describe, because=because, touches=touches, inverse=lambda: None)
+
+
+ACTS = (act(SQL, "other spellings", touches=("database:main",)), act("dump it", "before", touches=("backup:main",)))
 STEPS = [
     Foreseen(replace(SPEC, id="freeze", stage="Alone", warn=""), "not needed", "true already"),
-    Foreseen(SPEC, "will", "", ((SQL, "other spellings"), ("dump it", "before")), for_good=(SQL,)),
+    Foreseen(SPEC, "will", "", ACTS),
     Foreseen(replace(SPEC, id="login", warn=""), "at run time", "decided at run time, because step enums changes main"),
 ]
 
