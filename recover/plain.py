@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -33,6 +34,8 @@ def _value(kind: Any, data: Any, where: str) -> Any:
 def _scalar(kind: Any, data: Any, where: str) -> Any:
     if get_origin(kind) is Literal:
         return data if data in get_args(kind) else _of((), data, where)
+    if kind is datetime:
+        return datetime.fromisoformat(_of(str, data, where))
     if kind is float:
         return float(_of((int, float), data, where))
     return data if kind is Any else _of(kind, data, where)

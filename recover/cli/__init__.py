@@ -96,12 +96,31 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit 4 when there is something to do.")
     ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the plan, for run --plan.")] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Plan from this snapshot, without engine or database.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Show what a run would do, with the exact SQL, and change nothing."""
     from recover.session import planning
 
-    return planning.plan(playbook, options_of(locals()), detailed=detailed_exitcode, output=output)
+    options = options_of(locals())
+    return planning.plan(playbook, options, detailed=detailed_exitcode, output=output, against=against)
+
+
+@app.command()
+def snapshot(
+    playbook: Playbook,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    target: Target = None,
+    e: Set = None,
+    project: Project = None,
+    state_dir: State = None,
+) -> int:
+    """Keep everything that a plan looks at in a file, redacted: to plan elsewhere, and to test a playbook."""
+    from recover.session import snapshotting
+
+    return snapshotting.snapshot(playbook, options_of(locals()), output)
 
 
 @app.command()

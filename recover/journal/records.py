@@ -170,8 +170,14 @@ def mend(path: Path) -> Record | None:
 
 
 def write_private(path: Path, content: str | bytes) -> None:
-    """Write a 0600 file whole and durable, or not at all. Raises JournalError."""
+    """Write a 0600 file whole and durable, or not at all. Raises JournalError.
+
+    What is there and is no file (/dev/stdout, a pipe) is written to as it is, and never replaced.
+    """
     data = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
     partial = path.with_name(path.name + ".partial")
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from recover.errors import PlaybookError, Precondition, RecoverError, SystemRefused, UsageError
@@ -21,9 +22,10 @@ from recover.playbook.scope import Scope, Step
 from recover.postgres.session import Server
 from recover.postgres.session import Session as PostgresSession
 from recover.runtimes import RUNTIMES, Site
-from recover.secrets import Redactor, Secret
+from recover.secrets import MASK, Redactor, Secret
 from recover.session.bugs import report_bug
 from recover.session.options import Options
+from recover.snapshot import Snapshot
 from recover.web import HttpWeb
 from recover.world import Forecast, RunPlace, Runtime
 
@@ -95,6 +97,24 @@ def project_of(playbook: Playbook, options: Options) -> str:
 def replica_folder(state: Path, project: str, target: Target) -> Path:
     """Where `drill up` builds the replica of a project's target."""
     return state / project / f"replica-{target.name}"
+
+
+@contextmanager
+def opened_from(playbook: Playbook, options: Options, place: RunPlace, snapshot: Snapshot) -> Iterator[Opened]:
+    """The playbook on its target as it was when the snapshot was made. Raises UsageError for another target's."""
+    target, project = target_of(playbook, options), project_of(playbook, options)
+    if (target.name, project) != (snapshot.target, snapshot.project):
+        what = f"the snapshot is of {snapshot.target} ({snapshot.project}), not of {target.name} ({project})"
+        raise UsageError(what, where=snapshot.path, next=f"--target {snapshot.target} --project {snapshot.project}")
+    redactor, view = Redactor(), snapshot.view
+    with masking(redactor):
+        given = {"name": target.name, "project": project, "folder": str(replica_folder(options.state, project, target))}
+        masks = {name: Secret(name, MASK) for name in playbook.secrets}
+        services: Any = view.services
+        scope = Scope(playbook.values, masks, given, services, place, playbook.folder)
+        live: Any = view
+        databases = Databases(target, scope, place)
+        yield Opened(playbook, target, project, playbook.steps, live, databases, scope, services, redactor)
 
 
 @contextmanager

@@ -5,27 +5,40 @@ from __future__ import annotations
 from pathlib import Path
 
 from recover import plan as plans
+from recover.errors import UsageError
 from recover.journal.records import write_private
 from recover.previewing import preview
 from recover.session import agreeing, outlook
 from recover.session.dropping import dropped
 from recover.session.loading import load_playbook
-from recover.session.opening import opened, project_of
+from recover.session.opening import opened, opened_from, project_of
 from recover.session.options import Options
 from recover.session.running import without
 from recover.session.saying import note, say, say_json
+from recover.snapshot import read
 from recover.ui import plan as shown
 from recover.world import RunPlace
 
 CHANGES_PENDING = 4
 
 
-def plan(path: Path, options: Options, *, detailed: bool, output: Path | None = None) -> int:
-    """Print what a run would do, and with `output` write it. 0, or with `detailed` 4 when there is something to do."""
+def plan(
+    path: Path, options: Options, *, detailed: bool, output: Path | None = None, against: Path | None = None
+) -> int:
+    """Print what a run would do, and with `output` write it. 0, or with `detailed` 4 when there is something to do.
+
+    `against` a snapshot neither engine nor database is needed.
+    """
     playbook = load_playbook(path, options)
     project = project_of(playbook, options)
     place = RunPlace("RUN", options.state / project / "RUN")
-    with opened(playbook, options, place, looking=True) as session:
+    if against and output:
+        raise UsageError("a plan that is to be carried out is made from the world, not from a snapshot")
+    with (
+        opened_from(playbook, options, place, read(against))
+        if against
+        else opened(playbook, options, place, looking=True)
+    ) as session:
         planned = plans.fresh(session.specs, session.bind, session.live)
         planned = without(planned, options.choice.left_out(session.specs))
         foreseen = preview(planned, session.bind, session.forecast())

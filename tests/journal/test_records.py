@@ -13,7 +13,7 @@ import pytest
 from recover.errors import JournalDamaged, JournalError, Locked
 from recover.events import ActionStarted, CheckAnswered, CheckWaiting, StepDone, StepStarted
 from recover.evidence import Evidence
-from recover.journal.records import NAME, FileJournal, create, mend, records
+from recover.journal.records import NAME, FileJournal, create, mend, records, write_private
 from recover.secrets import Redactor, Secret
 
 SECRET = "planted-5ecret"
@@ -181,3 +181,12 @@ def test_lines_are_json_with_a_version(path: Path, redactor: Redactor) -> None:
     bodies = [json.loads(line) for line in path.read_text().splitlines()]
     assert {body["v"] for body in bodies} == {1}
     assert os.fspath(path).endswith("journal.jsonl")
+
+
+def test_what_is_no_file_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_private(pipe, "a plan")
+    assert os.read(reader, 100) == b"a plan"
+    assert pipe.is_fifo()
+    os.close(reader)

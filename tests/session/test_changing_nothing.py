@@ -54,6 +54,7 @@ COMMANDS = {
     "lint": ("lint", "PLAYBOOK"),
     "plan": ("plan", "PLAYBOOK"),
     "plan as json": ("plan", "PLAYBOOK", "--json"),
+    "snapshot": ("snapshot", "PLAYBOOK", "-o", "/dev/stdout"),
     "rehearse": ("rehearse", "PLAYBOOK"),
     "status": ("status",),
     "status as json": ("status", "--json"),
