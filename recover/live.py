@@ -21,6 +21,9 @@ Learned = Callable[[str, Mapping[str, str]], None]
 PINNED = ("system_identifier", "database")
 """What tells one database from another; the server's version may change between crash and resume."""
 
+SERVICES = "services:"
+"""What the runtime is called in a run's binding: no database can have that name."""
+
 OUTPUT_LIMIT = 64 * 1024
 
 
@@ -107,14 +110,15 @@ def of_database(binding: Mapping[str, str], name: str) -> dict[str, str]:
 
 
 def same_target(name: str, bound: Mapping[str, str], identity: Mapping[str, str]) -> None:
-    """Raises Drifted when the database is another one than the run began on.
+    """Raises Drifted when the database, or what the services run on, is another one than the run began on.
 
     `system_identifier` is unique to a cluster (PostgreSQL documentation, pg_control_system).
     """
+    what = "what the services run on" if name == SERVICES else f"database {name}"
     for key, value in bound.items():
         if identity.get(key, value) != value:
             raise Drifted(
-                f"database {name} is not the one this run began on",
+                f"{what} is not the one this run began on",
                 why=f"{key} was {value}, and is {identity[key]}",
                 next="recover run PLAYBOOK starts over on the new one",
             )

@@ -88,6 +88,9 @@ class Services(SeeServices, Protocol):
 class Runtime(Services, Protocol):
     """What the services of one target run on."""
 
+    def identity(self) -> Mapping[str, str]:
+        """What tells where the services run from another such place; a run is bound to it. Raises Unreachable."""
+
     def lease(self, card: Mapping[str, str]) -> AbstractContextManager[Callable[[], None]]:
         """The project for one run, wherever else its services can be reached from; `card` says who wants it.
 

@@ -140,6 +140,16 @@ class Drill:
         )
         return dict(rows)
 
+    def rows(self) -> dict[str, list[Any]]:
+        """Every row of every table of the application as text, and every default."""
+        tables = self.sql("select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace")
+        found = {table: self.sql(f'select t::text from "{table}" t order by 1') for (table,) in sorted(tables)}
+        defaults = (
+            "select adrelid::regclass::text, adnum, pg_get_expr(adbin, adrelid) from pg_attrdef d "
+            "join pg_class r on r.oid = d.adrelid and r.relnamespace = 'public'::regnamespace"
+        )
+        return {**found, **{f"default of {table}.{n}": [text] for table, n, text in self.sql(defaults)}}
+
     def census(self) -> dict[str, int]:
         """Rows per table, and per user role and status whatever the labels' spelling."""
         tables = self.sql("select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace")

@@ -150,6 +150,10 @@ class ComposeRuntime:
         if declared and found and not self._as_wanted(declared, found, given):
             self._make(declared, given, found)
 
+    def identity(self) -> Mapping[str, str]:
+        """The engine's own id (Docker Engine API, "Get system information"), and the project."""
+        return {"engine": self.engine.id, "project": self.project}
+
     @contextmanager
     def lease(self, card: Mapping[str, str]) -> Iterator[Callable[[], None]]:
         """The project on this engine for one run, as `world.Runtime` promises."""

@@ -60,6 +60,12 @@ class Engine:
             found = client.containers(all=True, filters={"label": PROJECT})
         return sorted({facts["Labels"][PROJECT] for facts in found})
 
+    @property
+    def id(self) -> str:
+        """What tells this engine from every other."""
+        with self._asking("which engine it is cannot be asked") as client:
+            return str(client.info()["ID"])
+
     def volumes(self, project: str) -> list[str]:
         """The names of the project's volumes."""
         with self._asking("its volumes cannot be listed") as client:

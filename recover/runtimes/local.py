@@ -131,6 +131,10 @@ class LocalRuntime:
         """Stop it. Raises StepError when it does not go."""
         self.stop(service)
 
+    def identity(self) -> Mapping[str, str]:
+        """Nothing: its processes are this machine's, and their folder is the run's own."""
+        return {}
+
     @contextmanager
     def lease(self, card: Mapping[str, str]) -> Iterator[Callable[[], None]]:  # noqa: ARG002 - nobody else can have it
         """Nothing to hold: its processes are this machine's, and the project's lock is held already."""

@@ -10,7 +10,7 @@ from recover.errors import Drifted, Unreachable
 from recover.evidence import utc_now
 from recover.journal.lock import who
 from recover.journal.runs import used
-from recover.live import PINNED, of_database, same_target
+from recover.live import PINNED, SERVICES, of_database, same_target
 from recover.plan import Plan
 from recover.previewing import Foreseen
 from recover.session.opening import Opened
@@ -35,8 +35,8 @@ def text(session: Opened, options: Options, plan: Plan, foreseen: Sequence[Fores
 
 
 def binding(session: Opened) -> dict[str, str]:
-    """The identity of every database that answers."""
-    known: dict[str, str] = {}
+    """The identity of what the services run on, and of every database that answers."""
+    known = {f"{SERVICES}.{key}": value for key, value in session.runtime.identity().items()}
     for name in session.target.databases:
         with suppress(Unreachable), closing(session.databases(name)) as database:
             identity = database.identity()
@@ -52,6 +52,6 @@ def require_unused(agreement: Agreement, session: Opened, options: Options) -> N
         raise Drifted(f"the plan was carried out by run {run}", where=agreement.path, why=why, next=again)
     agreement.require_same_steps(session.specs)
     now = binding(session)
-    for name in session.target.databases:
+    for name in (SERVICES, *session.target.databases):
         if here := of_database(now, name):
             same_target(name, of_database(agreement.binding, name), here)

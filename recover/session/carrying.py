@@ -31,7 +31,7 @@ from recover.events import (
 from recover.halt import Halt
 from recover.journal.progress import Progress
 from recover.journal.records import FileJournal, Record
-from recover.live import of_database, same_target
+from recover.live import SERVICES, of_database, same_target
 from recover.plan import Plan
 from recover.playbook.model import StepSpec
 from recover.playbook.scope import Step
@@ -65,6 +65,7 @@ class Carrying:
         with screen(self.session, self.options, self.folder) as self._draw, signals(halt):
             self._emit(begin)
             self.session.live.learned = self._learn
+            self._learn(SERVICES, self.session.runtime.identity())
             gate = self.session.live.gate
             gate.progress, gate.approved, gate.explain = self.progress, self._emit, partial(self._after, planned)
             world, bind = self.session.live, self.session.bind
@@ -139,7 +140,7 @@ class Carrying:
     def _learn(self, name: str, identity: Mapping[str, str]) -> None:
         bound = of_database(self.progress.binding, name)
         same_target(name, bound, identity)
-        if not bound:
+        if not bound and identity:
             self._emit(TargetBound({f"{name}.{key}": value for key, value in identity.items()}))
 
     def _aftercare(self) -> list[str]:

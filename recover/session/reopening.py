@@ -12,7 +12,7 @@ from recover.journal.lock import project_lock
 from recover.journal.progress import Progress
 from recover.journal.records import NAME, FileJournal, Record, mend
 from recover.journal.runs import progress
-from recover.live import of_database, same_target
+from recover.live import SERVICES, of_database, same_target
 from recover.session.carrying import closing_journal
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened
@@ -39,8 +39,9 @@ class Reopened:
         with closing_journal(FileJournal(self.folder / NAME, self.session.redactor, last=self.last)) as journal:
             yield journal
 
-    def require_same_databases(self) -> None:
-        """Raises Drifted when a database that answers is another one than before."""
+    def require_same_target(self) -> None:
+        """Raises Drifted when what the services run on, or a database that answers, is another one than before."""
+        same_target(SERVICES, of_database(self.before.binding, SERVICES), self.session.runtime.identity())
         for name in self.session.target.databases:
             bound = of_database(self.before.binding, name)
             try:

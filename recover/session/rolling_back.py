@@ -27,7 +27,7 @@ def rollback(name: str | None, options: Options, *, to: str | None, because: str
     steps = _after(before, to)
     _require_latest(options, before.run, folder.parent.name)
     with reopened(folder, options) as it:
-        it.require_same_databases()
+        it.require_same_target()
         it.end_leftovers()
         chain = undos(it.before, steps, load_action)
         if not chain and it.before.rolling_back:
@@ -44,7 +44,7 @@ def rollback(name: str | None, options: Options, *, to: str | None, because: str
 
 def go_on(it: Reopened) -> int:
     """Go on with a rollback that was cut off; the exit code."""
-    it.require_same_databases()
+    it.require_same_target()
     it.end_leftovers()
     note(f"run {it.folder.name} was being rolled back: that goes on")
     chain = undos(it.before, it.before.rolling_back, load_action)

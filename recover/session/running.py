@@ -109,7 +109,7 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
 def go_on(it: Reopened, *, accept_edits: bool = False, said: StepApproved | RunTakenOver | None = None) -> int:
     """What is done probed again, what is not done; `said` is kept first."""
     steps = _same_steps(it, accept_edits=accept_edits)
-    it.require_same_databases()
+    it.require_same_target()
     it.end_leftovers()
     note(f"looking at what run {it.folder.name} did")
     planned = plan.resumed(it.session.specs, it.before, it.session.bind, it.session.live)

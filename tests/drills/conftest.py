@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,3 +17,14 @@ def drill(tmp_path: Path) -> Iterator[Drill]:
         yield made
     finally:
         made.recover("drill", "down", "enum-cascade", expect=None)
+
+
+@pytest.fixture
+def compose_drill(tmp_path: Path) -> Iterator[Drill]:
+    """A healthy replica on containers; at the end nothing of it is left."""
+    made = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}")
+    try:
+        made.up()
+        yield made
+    finally:
+        made.drill("down", expect=None)

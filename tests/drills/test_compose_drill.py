@@ -26,17 +26,6 @@ RECREATED = {"api": 7, "worker": 1, "webui": 1, "google_sync": 1, "log_watcher":
 stale image."""
 
 
-@pytest.fixture
-def drill(tmp_path: Path) -> Iterator[Drill]:
-    """A healthy replica on containers; at the end nothing of it is left."""
-    made = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}")
-    try:
-        made.up()
-        yield made
-    finally:
-        made.drill("down", expect=None)
-
-
 def left(drill: Drill) -> dict[str, str]:
     """The status of each of the project's containers, by its name."""
     label = f"label=com.docker.compose.project={drill.project}"
@@ -76,7 +65,8 @@ def counting_creations(drill: Drill) -> Iterator[Counter[str]]:
         events.stdout.close()
 
 
-def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_container_twice(drill: Drill) -> None:
+def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_container_twice(compose_drill: Drill) -> None:
+    drill = compose_drill
     before = drill.census()
     broken(drill)
     assert len(left(drill)) == 24

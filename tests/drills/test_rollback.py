@@ -14,17 +14,6 @@ from recover.journal.records import NAME, records
 pytestmark = pytest.mark.drill
 
 
-def rows(drill: Drill) -> dict[str, list[Any]]:
-    """Every row of every table as text, and every default."""
-    tables = drill.sql("select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace")
-    found = {table: drill.sql(f'select t::text from "{table}" t order by 1') for (table,) in sorted(tables)}
-    defaults = (
-        "select adrelid::regclass::text, adnum, pg_get_expr(adbin, adrelid) from pg_attrdef d "
-        "join pg_class r on r.oid = d.adrelid and r.relnamespace = 'public'::regnamespace"
-    )
-    return {**found, **{f"default of {table}.{n}": [text] for table, n, text in drill.sql(defaults)}}
-
-
 def steps_that_acted(drill: Drill) -> list[str]:
     kept = records(drill.run_folder() / NAME)
     acts = [r.data["step"] for r in kept if r.event == "ActionStarted" and r.data["touches"]]
@@ -35,7 +24,7 @@ def looked_at(drill: Drill) -> tuple[Any, Any]:
     """Rows and labels: PostgreSQL has to be started for it, and is stopped again."""
     drill.services.start("postgres")
     drill.wait_for_postgres()
-    seen = rows(drill), drill.labels()
+    seen = drill.rows(), drill.labels()
     drill.services.stop("postgres")
     return seen
 

@@ -14,8 +14,11 @@ import pytest
 from engines import IMAGE, Project, docker, project
 from replicas import until
 
-from recover.errors import Locked, LostOwnership
+from recover.errors import Drifted, Locked, LostOwnership
+from recover.journal.records import records
 from recover.runtimes.lease import Lease
+from recover.session.options import Options
+from recover.session.running import resume
 
 pytestmark = pytest.mark.docker
 
@@ -114,6 +117,21 @@ def test_a_holder_that_was_frozen_and_lost_it_does_nothing_more(
     holder.send_signal(signal.SIGCONT)
     assert holder.wait(60) == 9
     assert docker("inspect", "--format", "{{.State.Running}}", made.container("api")).strip() == "true"
+
+
+def test_a_run_is_bound_to_its_engine(
+    made: Project, tmp_path: Path, holder: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another engine, as far as anybody can tell: another id."""
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    [journal] = (tmp_path / "mine").glob("*/*/journal.jsonl")
+    [bound] = [r.data["binding"] for r in records(journal) if r.event == "TargetBound"]
+    assert bound == {"services:.engine": made.runtime.engine.id, "services:.project": made.name}
+    monkeypatch.setattr(type(made.runtime.engine), "id", "another")
+    options = Options.parse({"state_dir": tmp_path / "mine"})
+    with pytest.raises(Drifted, match="what the services run on is not the one this run began on"):
+        resume(None, options)
 
 
 def test_its_container_is_never_started_and_belongs_to_no_project(made: Project) -> None:

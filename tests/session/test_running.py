@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -241,3 +242,55 @@ def test_run_ids_of_one_second_sort_by_time() -> None:
         ids.append(new_run_id())
         time.sleep(0.008)
     assert ids == sorted(ids)
+
+
+EDITS = {
+    "a step is inserted": (
+        "  - id: web\n",
+        "  - {id: new, name: New, service.stop: {services: [other]}}\n  - id: web\n",
+    ),
+    "a step is deleted": (
+        "  - {id: full, name: Leave the degraded mode, service.start: {services: [web, other], wait: started}}\n",
+        "",
+    ),
+    "a step is renamed": ("name: Start the web service", "name: Start it"),
+    "an argument is changed": ("MODE: degraded", "MODE: safe"),
+    "another id": ("{id: full,", "{id: whole,"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_an_edit_between_kill_and_resume_is_shown_and_refused_until_accepted_or_reverted(
+    tiny: Tiny, edit: tuple[str, str]
+) -> None:
+    text = tiny.playbook.read_text()
+    assert edit[0] in text
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": "web:before-act"}, expect=-signal.SIGKILL)
+    tiny.write(edited := text.replace(*edit))
+    refused = tiny.recover("resume", expect=8)
+    assert "the playbook was edited since the run began" in refused.stderr
+    assert "--accept-edits" in refused.stderr
+    assert any(line.lstrip().startswith(("+ ", "- ")) for line in refused.stderr.splitlines())
+    assert not serving(tiny.port)
+    tiny.write("# reverted\n" + text)
+    tiny.recover("resume", env={"RECOVER_CRASH_AT": "web:after-effect"}, expect=-signal.SIGKILL)
+    tiny.write(edited)
+    tiny.recover("resume", expect=8)
+    tiny.recover("resume", "--accept-edits", expect=None)
+    status = json.loads(tiny.recover("status", "--json").stdout)
+    assert status["steps"] == steps_of(edited)
+    assert set(status["done"]) | set(status["skipped"]) <= set(status["steps"])
+
+
+def test_steps_in_another_order_are_an_edit_too(tiny: Tiny) -> None:
+    text = tiny.playbook.read_text()
+    first = text[text.index("- stage: Alone") : text.index("- stage: Web")]
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": "web:before-act"}, expect=-signal.SIGKILL)
+    tiny.write(text.replace(first, "").replace("final:", first + "final:"))
+    assert "the order of its steps" in tiny.recover("resume", expect=8).stderr
+    tiny.write(text)
+    tiny.recover("resume")
+
+
+def steps_of(text: str) -> list[str]:
+    return [*re.findall(r"\bid: (\w+)", text), "final"]
