@@ -54,17 +54,22 @@ class LiveWorld:
     gate: Gatekeeper
     place: RunPlace
     learned: Learned = lambda _name, _identity: None
+    leases: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     commands: Programs = field(default_factory=Programs)
     _open: dict[str, BoundDatabase] = field(default_factory=dict)
 
     def database(self, name: str) -> Database:
         """The database of that name in the target."""
         if name not in self._open:
-            self._open[name] = BoundDatabase(name, self.open_database(name), self._tell)
+            self._open[name] = BoundDatabase(name, self.open_database(name), self._tell, lambda: self._lease(name))
         return self._open[name]
 
     def _tell(self, name: str, identity: Mapping[str, str]) -> None:
         self.learned(name, identity)
+
+    def _lease(self, name: str) -> None:
+        if name in self.leases:
+            self.leases[name]()
 
     def close(self) -> None:
         """Close what is open."""
@@ -79,6 +84,7 @@ class BoundDatabase:
     name: str
     session: PostgresSession
     learned: Learned
+    require_lease: Callable[[], None] = lambda: None
     known: bool = False
 
     def rows(self, about: str, statement: Statement) -> list[Row]:
@@ -88,6 +94,7 @@ class BoundDatabase:
     def execute(self, statements: Sequence[Statement], *, lock_timeout: float, statement_timeout: float) -> list[int]:
         """As the session, on the cluster and database this run is bound to only."""
         self.identify()
+        self.require_lease()
         return self.session.execute(statements, lock_timeout=lock_timeout, statement_timeout=statement_timeout)
 
     def dump(self, path: Path) -> Mapping[str, object]:

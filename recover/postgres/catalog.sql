@@ -35,6 +35,15 @@ WHERE datname = pg_catalog.current_database()
 -- A row while that connection waits for a lock.
 SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = %(pid)s AND wait_event_type = 'Lock';
 
+-- name: lease
+-- Who holds the advisory lock of that key in this database, and for how many seconds its connection has been there.
+SELECT a.pid, a.application_name::text AS name,
+       pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start))::int AS seconds
+FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(classid)s::int::oid AND l.objid = %(objid)s::int::oid
+  AND l.objsubid = 2
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
+
 -- name: rehearsals
 -- The copies of a database that nobody is connected to: what a killed rehearsal left, known by its name or,
 -- if it was made by an older version, by its comment.

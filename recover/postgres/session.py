@@ -264,6 +264,12 @@ class Session:
             connection.execute("ROLLBACK")
         return answers
 
+    @contextmanager
+    def translated(self, what: str) -> Iterator[None]:
+        """psycopg's errors as ours, in this block; `what` is the sentence for them."""
+        with _translated(what, self.server):
+            yield
+
     def command(self, text: str, *, timeout: float) -> None:
         """Run one statement that no transaction may hold (CREATE DATABASE), on a new connection. Raises StepError.
 

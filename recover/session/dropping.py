@@ -15,7 +15,7 @@ SESSIONS = Statement("""
 select host(client_addr) as address, coalesce(nullif(application_name, ''), usename) as who, count(*) as n
 from pg_stat_activity
 where backend_type = 'client backend' and datname = current_database() and pid <> pg_backend_pid()
-  and application_name not like 'recover/%%'
+  and application_name not like 'recover%%'
 group by 1, 2 order by 1, 2
 """)
 """Only a superuser or a member of pg_read_all_stats sees the addresses of other roles' sessions (PostgreSQL

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from recover.errors import PlaybookError, Precondition, RecoverError, SystemRefused, UsageError
+from recover.errors import PlaybookError, Precondition, RecoverError, SystemRefused, Unreachable, UsageError
 from recover.gatekeeping import Gatekeeper
 from recover.halt import Halt
 from recover.journal.lock import who
@@ -19,6 +19,7 @@ from recover.live import LiveWorld
 from recover.marked_yaml import did_you_mean
 from recover.playbook.model import DatabaseTarget, Playbook, StepSpec, Target
 from recover.playbook.scope import Scope, Step
+from recover.postgres.lease import DatabaseLease
 from recover.postgres.session import Server
 from recover.postgres.session import Session as PostgresSession
 from recover.runtimes import RUNTIMES, Site
@@ -54,7 +55,13 @@ class Opened:
     def leased(self, run: str) -> Iterator[None]:
         """The target for this run alone, from whichever machine it is reached. Raises Locked, naming the holder."""
         person, host = who()
-        with self.runtime.lease({"by": person, "host": host, "run": run}) as self.require_lease:
+        leases = {name: DatabaseLease(self.databases(name), run, f"{person}@{host}") for name in self.target.databases}
+        with self.runtime.lease({"by": person, "host": host, "run": run}) as self.require_lease, ExitStack() as stack:
+            for lease in leases.values():
+                stack.callback(lease.release)
+                with suppress(Unreachable):
+                    lease.require()  # one that is down is taken before its first change
+            self.live.leases = {name: lease.require for name, lease in leases.items()}
             yield
 
     def forecast(self) -> Forecast:

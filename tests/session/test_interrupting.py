@@ -197,6 +197,24 @@ def test_given_up_while_it_waited_for_a_lock_it_is_not_in_doubt_even_if_it_may_n
     assert slow.n() == 1
 
 
+def test_a_run_from_another_machine_on_the_same_database_is_refused_by_name(
+    slow: Slow, database: Server, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """Another state folder and another project: all that they share is the database."""
+    process = slow.start(UPDATE % ("60", "false"))
+    until(lambda: any(kind == "Timeout" for _, _, kind in slow.backends()))
+    (there := tmp_path / "there").mkdir()
+    other = Tiny(there).build().with_database(database, postgres_server.cluster.role_password, STEPS % {"step": READ})
+    refused = other.recover("run", str(other.playbook), expect=9)
+    assert f"on {os.uname().nodename} is running" in refused.stderr
+    assert "on this database, for " in refused.stderr
+    assert not list(other.state.glob("*/2*"))
+    process.kill()
+    process.wait()
+    slow.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'recover/%'")
+    until(lambda: other.recover("run", str(other.playbook), "--only", "first", expect=None).returncode != 9)
+
+
 @pytest.mark.parametrize("signals", ["INT", "TERM"])
 def test_a_long_update_ends_first_and_is_not_done_again(slow: Slow, signals: str) -> None:
     process = slow.start(UPDATE % ("3", "false"))

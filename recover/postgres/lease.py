@@ -1,0 +1,82 @@
+"""One run per database, whichever machines it is run from: an advisory lock of a connection kept open for it.
+
+It ends with its connection, so with its holder. Source: PostgreSQL documentation, "Advisory Locks" (a lock of a
+session is held until it is released or the session ends), pg_locks, application_name.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from recover.errors import Locked
+from recover.postgres import catalog
+from recover.postgres.connection import connect
+from recover.postgres.session import Session
+
+if TYPE_CHECKING:
+    from recover.postgres.connection import Connection
+
+PREFIX = "recover-lease"
+CLASS, OBJECT = 7_265_636, 2
+"""The two halves of the key. Advisory locks are per database; the first half is that of all our locks."""
+
+LONGEST = 63  # bytes of an application_name that the server keeps
+
+
+@dataclass
+class DatabaseLease:
+    """The lease of one database for one run; `holder` says who wants it: "eva@berlin"."""
+
+    session: Session
+    run: str
+    holder: str
+    _connection: Connection | None = field(default=None, repr=False)
+
+    def require(self) -> None:
+        """Hold it from now on; take it again when the server has been restarted meanwhile.
+
+        Raises Locked, naming the holder, Unreachable when the server does not answer.
+        """
+        if self._connection is not None and self._answers(self._connection):
+            return
+        self.release()
+        with self.session.translated("cannot take the database's lease"):
+            connection = connect(self.session.server, f"{PREFIX}/{self.run}/{self.holder}"[:LONGEST], 5.0)
+            row = connection.execute(f"SELECT pg_catalog.pg_try_advisory_lock({CLASS}, {OBJECT}) AS mine").fetchone()
+        if row and row["mine"]:
+            self._connection = connection
+            return
+        connection.close()
+        raise self._refused()
+
+    def release(self) -> None:
+        """Let it go."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @staticmethod
+    def _answers(connection: Connection) -> bool:
+        import psycopg
+
+        with suppress(psycopg.Error):
+            connection.execute("SELECT 1")
+            return True
+        return False
+
+    def _refused(self) -> Locked:
+        rows = self.session.rows("who holds the lease", catalog.named("lease", classid=CLASS, objid=OBJECT))
+        name = str(rows[0]["name"]) if rows else ""
+        _, _, rest = name.partition("/")
+        run, _, holder = rest.partition("/")
+        person, _, host = holder.partition("@")
+        age = f", for {rows[0]['seconds']} s" if rows else ""
+        return Locked(
+            f"{person or 'somebody'} on {host or 'another machine'} is running {run or 'another run'} "
+            f"on this database{age}",
+            where=str(self.session.server),
+            why=f"backend {rows[0]['pid']} holds the database's lease" if rows else "it was let go just now",
+            next="ask them; `recover status --handover` on their machine says where it stands",
+        )
