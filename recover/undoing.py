@@ -158,7 +158,10 @@ class Undoing:
     def _wrong(self, inverse: Inverse, patience: Patience) -> str:
         waiter = Waiter(self.world, halt=self.halt)
         answers = (waiter.ask(proof, patience) for proof in inverse.proofs())
-        return next((f"{answer.question} {answer.answer}" for answer in answers if not answer.passed), "")
+        wrong = next((f"{answer.question} {answer.answer}" for answer in answers if not answer.passed), "")
+        if wrong and self.halt.is_set():
+            raise self.halt.interrupted("during a rollback")
+        return wrong
 
     def _fail(self, undo: Undo, error: RecoverError) -> None:
         next = "look at it, then: recover rollback goes on with what is left"

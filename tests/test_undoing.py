@@ -132,6 +132,24 @@ def test_a_signal_ends_it_between_two_acts() -> None:
     assert things.now == BEFORE
 
 
+@pytest.mark.parametrize("point", ["before-undo", "after-undo"])
+def test_a_signal_in_the_middle_of_an_undo_ends_it_there_and_is_no_failure(point: str) -> None:
+    things, kept = done()
+    halt = Halt()
+    things.slow = 0.3
+
+    def stop(_step: str, now: str) -> None:
+        if now == point:
+            halt.set()
+
+    with pytest.raises(Interrupted):
+        back(things, kept, halt=halt, reach=stop)
+    assert things.acts == ["set c to None"]
+    assert [event for event in kept.events if isinstance(event, RollbackFailed)] == []
+    back(things, kept)
+    assert things.now == BEFORE
+
+
 def act(action: Mapping[str, Any], touches: tuple[str, ...] = ("a",)) -> Mapping[str, Any]:
     return {"step": "a", "describe": "set a to 1", "touches": touches, "action": action}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -23,8 +24,10 @@ class Things:
     down: set[str] = field(default_factory=set)
     broken: set[object] = field(default_factory=set)
     set_in_stone: set[str] = field(default_factory=set)
+    slow: float = 0.0
 
     def look(self, thing: str) -> object:
+        time.sleep(self.slow)
         if thing in self.down:
             raise Unreachable(f"{thing} does not answer", why="connection refused")
         return self.now.get(thing)

@@ -6,7 +6,8 @@ session is held until it is released or the session ends), pg_locks, application
 
 from __future__ import annotations
 
-from contextlib import suppress
+import time
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,11 @@ PREFIX = "recover-lease"
 CLASS, OBJECT = 7_265_636, 2
 """The two halves of the key. Advisory locks are per database; the first half is that of all our locks."""
 
+TAKE = """SELECT pg_catalog.pg_backend_pid() AS pid, CASE WHEN pg_catalog.pg_backend_pid() = $3::int
+    THEN pg_catalog.pg_try_advisory_lock($1::int, $2::int) ELSE false END AS mine"""
+LET_GO = """SELECT CASE WHEN pg_catalog.pg_backend_pid() = $3::int
+    THEN pg_catalog.pg_advisory_unlock($1::int, $2::int) ELSE false END"""
+TRIES, PAUSE = 10, 0.05
 LONGEST = 63  # bytes of an application_name that the server keeps
 
 
@@ -44,18 +50,34 @@ class DatabaseLease:
         self.release()
         with self.session.translated("cannot take the database's lease"):
             connection = connect(self.session.server, f"{PREFIX}/{self.run}/{self.holder}"[:LONGEST], 5.0)
-            row = connection.execute(f"SELECT pg_catalog.pg_try_advisory_lock({CLASS}, {OBJECT}) AS mine").fetchone()
-        if row and row["mine"]:
-            self._connection = connection
-            return
-        connection.close()
-        raise self._refused()
+            taken = self._taken(connection)
+        if not taken:
+            connection.close()
+            raise self._refused()
+        self._connection = connection
+
+    @staticmethod
+    def _taken(connection: Connection) -> bool:
+        """Is it ours now, or is there a pooler between us? With that a lock would stay behind: none is asked for.
+
+        A holder that has just ended needs a moment to be gone from the server.
+        """
+        own = connection.info.backend_pid
+        for _ in range(TRIES):
+            row = connection.execute(TAKE, [CLASS, OBJECT, own]).fetchone()
+            if row and (row["mine"] or row["pid"] != own):
+                return True
+            time.sleep(PAUSE)
+        return False
 
     def release(self) -> None:
         """Let it go."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            import psycopg
+
+            with closing(connection), suppress(psycopg.Error):  # with its connection it is gone in any case
+                connection.execute(LET_GO, [CLASS, OBJECT, connection.info.backend_pid])
 
     @staticmethod
     def _answers(connection: Connection) -> bool:

@@ -23,6 +23,8 @@ LABEL = "dev.recover.lease"
 BEAT, STILL = 2.0, 10.0
 """Seconds between two beats of the pulse, and for how long it has to stand still to be taken for stopped."""
 
+TRIES = 20
+UNKNOWN = "unknown"
 LOWEST, HIGHEST = 2, 262_144  # what the kernel takes for CpuShares
 
 
@@ -57,15 +59,16 @@ class Lease:
     def _take(self) -> str:
         labels = {LABEL: self.project, "machine": machine(), "pid": str(os.getpid()), **self.card}
         labels["since"] = datetime.now(UTC).isoformat()
-        while True:
+        for _ in range(TRIES):
             made = self.engine.make_idle(self._name, labels)
             if made is not None:
                 return made
             found = self._found()
             if found is not None:
                 self._require_dead(found)
-                with suppress(RecoverError):
+                with suppress(RecoverError):  # another may have cleared it away just now
                     self.engine.remove(found["Id"], self._name)
+        raise Locked(f"the lease {self._name} on this engine cannot be had", next=f"docker rm {self._name}")
 
     def _found(self) -> Facts | None:
         with suppress(Gone):
@@ -75,20 +78,17 @@ class Lease:
     def _require_dead(self, found: Facts) -> None:
         """Returns when the holder is dead; raises Locked when it lives."""
         labels = found["Config"]["Labels"] or {}
-        if labels.get("machine") == machine():
-            if not _alive(labels.get("pid", "")):
-                return
-        else:
-            until = time.monotonic() + STILL
-            while time.monotonic() < until:
-                time.sleep(BEAT / 2)
-                now = self._found()
-                if now is None or now["Id"] != found["Id"]:
-                    return  # it is free now, or another's: try again
-                if _pulse(now) != _pulse(found):
-                    raise _refused(labels)
+        here = labels.get("machine") == machine() != UNKNOWN
+        if here and not _alive(labels.get("pid", "")):
             return
-        raise _refused(labels)
+        until = time.monotonic() + STILL
+        while time.monotonic() < until:
+            time.sleep(BEAT / 4)
+            now = self._found()
+            if now is None or now["Id"] != found["Id"]:
+                return  # it is free now, or another's: try again
+            if _pulse(now) != _pulse(found):
+                raise _refused(labels)
 
     def _beat(self, mine: str, over: threading.Event) -> None:
         count = LOWEST
@@ -111,7 +111,7 @@ def machine() -> str:
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    return "unknown"
+    return UNKNOWN
 
 
 def _alive(pid: str) -> bool:

@@ -53,3 +53,15 @@ def test_another_database_is_free_and_a_server_that_is_down_says_so(database: Se
         there.release()
     with closing(Session(replace(database, port=1))) as away, pytest.raises(Unreachable):
         DatabaseLease(away, "r", "eva@berlin").require()
+
+
+def test_through_a_pooler_no_lock_is_asked_for_because_it_would_stay_behind(
+    database: Server, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler tells its client another process id than the server's."""
+    monkeypatch.setattr("psycopg.ConnectionInfo.backend_pid", 1)
+    with closing(Session(database)) as session:
+        lease = DatabaseLease(session, "r", "eva@berlin")
+        lease.require()
+        assert sql(HELD) == [(0,)]
+        lease.release()
