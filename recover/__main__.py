@@ -1,6 +1,7 @@
 """The entry point of the `recover` script and of `python -m recover`."""
 
 import gc
+import signal
 import sys
 
 
@@ -14,7 +15,9 @@ def main() -> None:
     gc.set_threshold(50_000)  # importing makes many objects and little garbage: a tenth of the start is saved
     from recover.cli import main as command_line
 
-    sys.exit(command_line())
+    code = command_line()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done: one more Ctrl-C changes nothing
+    sys.exit(code)
 
 
 if __name__ == "__main__":
