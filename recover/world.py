@@ -91,10 +91,11 @@ class Runtime(Services, Protocol):
     def identity(self) -> Mapping[str, str]:
         """What tells where the services run from another such place; a run is bound to it. Raises Unreachable."""
 
-    def lease(self, card: Mapping[str, str]) -> AbstractContextManager[Callable[[], None]]:
+    def lease(self, card: Mapping[str, str], *, breaking: bool = False) -> AbstractContextManager[Callable[[], None]]:
         """The project for one run, wherever else its services can be reached from; `card` says who wants it.
 
-        What it gives raises LostOwnership once somebody else has it. Raises Locked, naming the holder.
+        What it gives raises LostOwnership once somebody else has it. Raises Locked, naming the holder, unless it is
+        taken from him by `breaking` it.
         """
 
     def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:

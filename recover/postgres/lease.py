@@ -27,6 +27,9 @@ TAKE = """SELECT pg_catalog.pg_backend_pid() AS pid, CASE WHEN pg_catalog.pg_bac
     THEN pg_catalog.pg_try_advisory_lock($1::int, $2::int) ELSE false END AS mine"""
 LET_GO = """SELECT CASE WHEN pg_catalog.pg_backend_pid() = $3::int
     THEN pg_catalog.pg_advisory_unlock($1::int, $2::int) ELSE false END"""
+BREAK = """SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::int::oid AND l.objid = $2::int::oid AND l.objsubid = 2
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"""
 TRIES, PAUSE = 10, 0.05
 LONGEST = 63  # bytes of an application_name that the server keeps
 
@@ -40,16 +43,19 @@ class DatabaseLease:
     holder: str
     _connection: Connection | None = field(default=None, repr=False)
 
-    def require(self) -> None:
+    def require(self, *, breaking: bool = False) -> None:
         """Hold it from now on; take it again when the server has been restarted meanwhile.
 
-        Raises Locked, naming the holder, Unreachable when the server does not answer.
+        Raises Locked, naming the holder, unless it is taken from him by `breaking` his connection; Unreachable when
+        the server does not answer.
         """
         if self._connection is not None and self._answers(self._connection):
             return
         self.release()
         with self.session.translated("cannot take the database's lease"):
             connection = connect(self.session.server, f"{PREFIX}/{self.run}/{self.holder}"[:LONGEST], 5.0)
+            if breaking:
+                connection.execute(BREAK, [CLASS, OBJECT])
             taken = self._taken(connection)
         if not taken:
             connection.close()

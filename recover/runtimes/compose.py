@@ -155,9 +155,9 @@ class ComposeRuntime:
         return {"engine": self.engine.id, "project": self.project}
 
     @contextmanager
-    def lease(self, card: Mapping[str, str]) -> Iterator[Callable[[], None]]:
+    def lease(self, card: Mapping[str, str], *, breaking: bool = False) -> Iterator[Callable[[], None]]:
         """The project on this engine for one run, as `world.Runtime` promises."""
-        with Lease(self.engine, self.project, card).held() as require:
+        with Lease(self.engine, self.project, card).held(breaking=breaking) as require:
             yield require
 
     def python(self, service: str, script: str, args: Sequence[str], *, timeout: float) -> Completed:

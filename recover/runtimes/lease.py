@@ -37,11 +37,15 @@ class Lease:
     card: Mapping[str, str]
 
     @contextmanager
-    def held(self) -> Iterator[Callable[[], None]]:
+    def held(self, *, breaking: bool = False) -> Iterator[Callable[[], None]]:
         """Hold it. What is yielded raises LostOwnership once somebody else has it.
 
-        Raises Locked, naming the holder, Unreachable when the engine does not answer.
+        Raises Locked, naming the holder, unless it is taken from him by `breaking` it; Unreachable when the engine
+        does not answer.
         """
+        if breaking and (found := self._found()) is not None:
+            with suppress(RecoverError):
+                self.engine.remove(found["Id"], self._name)
         mine, over = self._take(), threading.Event()
         pulse = threading.Thread(target=self._beat, args=(mine, over), daemon=True)
         pulse.start()

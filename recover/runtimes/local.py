@@ -136,7 +136,12 @@ class LocalRuntime:
         return {}
 
     @contextmanager
-    def lease(self, card: Mapping[str, str]) -> Iterator[Callable[[], None]]:  # noqa: ARG002 - nobody else can have it
+    def lease(
+        self,
+        card: Mapping[str, str],  # noqa: ARG002 - nobody else can have it
+        *,
+        breaking: bool = False,  # noqa: ARG002
+    ) -> Iterator[Callable[[], None]]:
         """Nothing to hold: its processes are this machine's, and the project's lock is held already."""
         yield lambda: None
 

@@ -52,7 +52,7 @@ def takeover(name: str, because: str, options: Options) -> int:
         raise Precondition(f"run {folder.name} has ended", next=f"recover status {folder.name}{options.flags}")
     former = take_from(options.state, folder.parent.name)
     note(f"taking run {folder.name} over from {former}" if former else f"nobody holds run {folder.name}")
-    with reopened(folder, options) as it:
+    with reopened(folder, options, breaking=True) as it:
         return go_on(it, said=RunTakenOver(*who(), because, former))
 
 

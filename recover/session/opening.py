@@ -52,15 +52,18 @@ class Opened:
         return spec.bind(replace(self.scope, kept=tuple(kept)))
 
     @contextmanager
-    def leased(self, run: str) -> Iterator[None]:
-        """The target for this run alone, from whichever machine it is reached. Raises Locked, naming the holder."""
+    def leased(self, run: str, *, breaking: bool = False) -> Iterator[None]:
+        """The target for this run alone, from whichever machine it is reached. Raises Locked, naming the holder, unless
+        it is taken from him by `breaking` his leases.
+        """
         person, host = who()
         leases = {name: DatabaseLease(self.databases(name), run, f"{person}@{host}") for name in self.target.databases}
-        with self.runtime.lease({"by": person, "host": host, "run": run}) as self.require_lease, ExitStack() as stack:
+        card = {"by": person, "host": host, "run": run}
+        with self.runtime.lease(card, breaking=breaking) as self.require_lease, ExitStack() as stack:
             for lease in leases.values():
                 stack.callback(lease.release)
                 with suppress(Unreachable):
-                    lease.require()  # one that is down is taken before its first change
+                    lease.require(breaking=breaking)  # one that is down is taken before its first change
             self.live.leases = {name: lease.require for name, lease in leases.items()}
             yield
 

@@ -64,15 +64,19 @@ class Reopened:
 
 
 @contextmanager
-def reopened(folder: Path, options: Options) -> Iterator[Reopened]:
-    """The run with its lock held. Raises Locked, Precondition when its playbook is gone, and as `opened` does."""
+def reopened(folder: Path, options: Options, *, breaking: bool = False) -> Iterator[Reopened]:
+    """The run with its lock and leases held, by `breaking` those of another machine.
+
+    Raises Locked, Precondition when its playbook is gone, and as `opened` does.
+    """
     known = progress(folder)
     options = replace(options, target=known.target, project=folder.parent.name, variables=known.variables)
     with project_lock(options.state, folder.parent.name, folder.name):
         last = mend(folder / NAME)
         before = progress(folder)
         playbook = load_playbook(_source(before, folder), options)
-        with opened(playbook, options, RunPlace(folder.name, folder)) as session, session.leased(folder.name):
+        place = RunPlace(folder.name, folder)
+        with opened(playbook, options, place) as session, session.leased(folder.name, breaking=breaking):
             yield Reopened(folder, options, before, session, last)
 
 

@@ -55,6 +55,17 @@ def test_another_database_is_free_and_a_server_that_is_down_says_so(database: Se
         DatabaseLease(away, "r", "eva@berlin").require()
 
 
+def test_it_can_be_taken_from_its_holder(database: Server, sql: Sql) -> None:
+    with closing(Session(database)) as one, closing(Session(database)) as two:
+        eva, ben = DatabaseLease(one, "r", "eva@berlin"), DatabaseLease(two, "r", "ben@munich")
+        eva.require()
+        ben.require(breaking=True)
+        with pytest.raises(Locked, match="ben on munich"):
+            eva.require()
+        assert sql(HELD) == [(1,)]
+        ben.release()
+
+
 def test_through_a_pooler_no_lock_is_asked_for_because_it_would_stay_behind(
     database: Server, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,18 @@ def test_a_run_is_bound_to_its_engine(
         resume(None, options)
 
 
+def test_it_can_be_taken_from_a_holder_who_then_does_nothing_more(made: Project) -> None:
+    mine, theirs = (Lease(made.runtime.engine, made.name, card) for card in (EVA, {**EVA, "by": "ben"}))
+    with mine.held() as require:
+        require()
+        with theirs.held(breaking=True) as also:
+            also()
+            with pytest.raises(LostOwnership) as caught:
+                require()
+            assert caught.value.why == "ben has it"
+    assert leases(made) == []
+
+
 def test_its_container_is_never_started_and_belongs_to_no_project(made: Project) -> None:
     with Lease(made.runtime.engine, made.name, EVA).held() as require:
         require()

@@ -215,6 +215,23 @@ def test_a_run_from_another_machine_on_the_same_database_is_refused_by_name(
     until(lambda: other.recover("run", str(other.playbook), "--only", "first", expect=None).returncode != 9)
 
 
+def test_a_frozen_colleagues_run_is_taken_over_with_its_hold_on_the_database(slow: Slow) -> None:
+    process = slow.start((POLL % {"deaf": slow.deaf}).replace("within: 60s", "within: 20s"))
+    process.send_signal(signal.SIGSTOP)
+    slow.tiny.recover("resume", expect=9)
+    words = ("--because", "eva went to bed", "--yes")
+    run = json.loads(slow.tiny.recover("status", "--json").stdout)["run"]
+    again = [sys.executable, "-m", "recover", "takeover", run, *words, "--state-dir", str(slow.tiny.state)]
+    with subprocess.Popen(again, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as mine:
+        until(lambda: slow.at("slow", mine.pid))
+        mine.send_signal(signal.SIGINT)
+        assert mine.wait(MOST) == 130
+    process.send_signal(signal.SIGCONT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 9, said
+    assert "lost ownership" in said
+
+
 @pytest.mark.parametrize("signals", ["INT", "TERM"])
 def test_a_long_update_ends_first_and_is_not_done_again(slow: Slow, signals: str) -> None:
     process = slow.start(UPDATE % ("3", "false"))
