@@ -133,9 +133,9 @@ def rehearse(
     json: Json = False,
 ) -> int:
     """Carry the database steps out on a copy of the database, and drop it: statements, locks, rows, checks."""
-    from recover.session import trying
+    from recover.session import rehearsing
 
-    return trying.rehearse(playbook, options_of(locals()))
+    return rehearsing.rehearse(playbook, options_of(locals()))
 
 
 @app.command()

@@ -159,9 +159,9 @@ def enums_rehearse(
     json: Json = False,
 ) -> int:
     """Repair a copy of the database, prove it, take it back, drop the copy. The database itself is only read."""
-    from recover.session import rehearsing
+    from recover.session import enum_rehearsing
 
-    return rehearsing.rehearse(_asked(locals()), _choices(locals()), _limits(lock_timeout, statement_timeout))
+    return enum_rehearsing.rehearse(_asked(locals()), _choices(locals()), _limits(lock_timeout, statement_timeout))
 
 
 @enums.command("verify")
@@ -181,9 +181,9 @@ def enums_verify(
     json: Json = False,
 ) -> int:
     """Prove in a new session that the labels work: members written and rolled back, mappers, functions, indexes."""
-    from recover.session import rehearsing
+    from recover.session import enum_rehearsing
 
-    return rehearsing.verify(_asked(locals()), write=not no_write)
+    return enum_rehearsing.verify(_asked(locals()), write=not no_write)
 
 
 @enums.command("expected")

@@ -1,125 +1,188 @@
-"""enums rehearse and verify: the repair on a copy of the database, and the labels in use."""
+"""rehearse: the database steps of a playbook, carried out for real on a copy of the database, which is dropped."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
-from recover.enums.choices import Choices
-from recover.enums.ledger import new_id
-from recover.enums.look import diagnose
-from recover.enums.planning import plan
-from recover.enums.proving import verify as prove
-from recover.enums.repair import Repair, doing, undoing
+from recover.checks.wait import ONCE, Waiter
+from recover.errors import Precondition, RecoverError
 from recover.evidence import Evidence
+from recover.playbook.model import StepSpec
+from recover.playbook.scope import Step
 from recover.postgres.clone import cloned
 from recover.postgres.session import Session
-from recover.session.doctor import Asked, Patient, patient
-from recover.session.enums import Limits, nothing_to_do
+from recover.session.loading import load_playbook
+from recover.session.opening import Opened, opened, project_of
+from recover.session.options import Options
 from recover.session.saying import note, say, say_json
-from recover.world import Statement
+from recover.world import Row, RunPlace, Statement
 
 FAILED = 1
-
-LOCKS = """CREATE TABLE recover.rehearsed_locks AS
-SELECT coalesce(l.relation::pg_catalog.regclass::text, t.oid::pg_catalog.regtype::text, l.locktype) AS object, l.mode
+HELD = """DROP TABLE IF EXISTS recover_rehearsed_locks;
+CREATE TABLE recover_rehearsed_locks AS
+SELECT DISTINCT coalesce(l.relation::pg_catalog.regclass::text, t.oid::pg_catalog.regtype::text) AS object, l.mode
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_type t ON l.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = l.objid
+LEFT JOIN pg_catalog.pg_class r ON r.oid = l.relation
 WHERE l.pid = pg_catalog.pg_backend_pid() AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
-  AND (l.relation >= 16384 OR t.oid IS NOT NULL)"""
-"""The locks that the repair holds just before its COMMIT, on what is not the catalog's (oids from 16384 on)."""
+  AND (t.oid IS NOT NULL OR (l.relation >= 16384
+       AND r.relnamespace::pg_catalog.regnamespace::text NOT IN ('recover', 'pg_toast')))
+UNION ALL
+SELECT NULL, coalesce(pg_catalog.sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)::text
+FROM pg_catalog.pg_stat_xact_user_tables s WHERE s.schemaname <> 'recover'"""
+"""The locks that a transaction holds just before its COMMIT, on what is not the catalog's (oids from 16384 on)
+and not recover's own, and in a row without an object how many rows it has written."""
+
+
+@dataclass
+class Copy:
+    """A copy of one database, as a `world.Database` that keeps what each change took.
+
+    `seconds` is the whole transaction, the longest that any of its locks was held.
+    """
+
+    session: Session
+    rows_touched: int = 0
+    seconds: float = 0.0
+    locks: list[str] = field(default_factory=list)
+
+    def rows(self, about: str, statement: Statement) -> list[Row]:
+        """As the session."""
+        return self.session.rows(about, statement)
+
+    def execute(self, statements: Sequence[Statement], *, lock_timeout: float, statement_timeout: float) -> list[int]:
+        """As the session; the last thing in the transaction is a look at its own locks."""
+        limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
+        began = time.monotonic()
+        counts = self.session.execute([*statements, Statement(HELD)], **limits)[:-1]
+        self.seconds += time.monotonic() - began
+        held = self.session.rows("locks", Statement("SELECT object, mode FROM recover_rehearsed_locks ORDER BY 1, 2"))
+        self.rows_touched += sum(int(str(row["mode"])) for row in held if row["object"] is None)
+        self.locks += [f"{row['mode']} on {row['object']}" for row in held if row["object"] is not None]
+        self.session.execute([Statement("DROP TABLE recover_rehearsed_locks")], **limits)
+        return counts
+
+    def dump(self, path: Path) -> Mapping[str, object]:
+        """A copy is not backed up."""
+        raise Precondition(f"a rehearsal makes no dump: {path}")
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    """What a repair did on the copy. `seconds` is the whole transaction, the longest that any lock was held."""
+class Copies:
+    """As much of a world as database steps need."""
 
-    how: str
+    copies: Mapping[str, Copy]
+
+    def database(self, name: str) -> Copy:
+        """The copy of the database of that name."""
+        return self.copies[name]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What one step did on the copy. `error` is why it failed, or ""; `unasked` are checks that need more than it."""
+
+    step: str
+    statements: Sequence[str]
+    rows: int
     seconds: float
-    statements: int
-    rows_written: int
     locks: Sequence[str]
-    proofs: Sequence[Evidence]
-    undone: bool
+    checks: Sequence[Evidence]
+    unasked: int
+    error: str = ""
 
     @property
     def passed(self) -> bool:
-        """Everything was proven, and taken back again."""
-        return self.undone and all(proof.passed for proof in self.proofs)
+        """It was carried out and proven."""
+        return not self.error and all(check.passed for check in self.checks)
 
 
-def rehearse(asked: Asked, choices: Choices, limits: Limits) -> int:
-    """Repair a copy of the database, prove it, take it back, drop the copy. 0, or 1 when a proof fails."""
-    with patient(asked) as it:
-        repair = plan(it.database, diagnose(it.database, it.expected), choices)
-        if repair is None:
-            return nothing_to_do(asked.options)
-        note("making a copy of the database")
-        server = it.database.server
-        it.database.close()
-        with cloned(server) as (clone, how), closing(Session(clone, run="rehearsal")) as copy:
-            told = _rehearsed(it, copy, how, repair, limits)
-    if asked.options.json:
-        say_json({"v": 1, **asdict(told), "proofs": [_proof(proof) for proof in told.proofs], "passed": told.passed})
-    else:
-        say(*_lines(told))
-    return 0 if told.passed else FAILED
-
-
-def _rehearsed(it: Patient, copy: Session, how: str, repair: Repair, limits: Limits) -> Rehearsal:
-    note(f"repairing the copy (made by {how})")
-    before = diagnose(copy, it.expected)
-    began = time.monotonic()
-    copy.execute([*doing(repair, new_id()), Statement(LOCKS)], **asdict(limits))
-    seconds = time.monotonic() - began
-    proofs = prove(copy, diagnose(copy, it.expected), write=True)
-    [written] = copy.rows("rows written", Statement("SELECT count(*) AS n FROM recover.kept_rows"))
-    locks = copy.rows("locks", Statement("SELECT DISTINCT object, mode FROM recover.rehearsed_locks ORDER BY 1, 2"))
-    copy.execute(undoing(repair), **asdict(limits))
-    after = diagnose(copy, it.expected)
-    undone = [d.renames for d in before.drifts] == [d.renames for d in after.drifts]
-    held = [f"{row['mode']} on {row['object']}" for row in locks]
-    return Rehearsal(how, round(seconds, 3), len(repair.statements), int(str(written["n"])), held, proofs, undone)
-
-
-def verify(asked: Asked, *, write: bool) -> int:
-    """Ask a new session whether the labels work. 0, or 1 when one does not."""
-    with patient(asked) as it:
-        proofs = [*prove(it.database, diagnose(it.database, it.expected), write=write), *_mappers(it, asked)]
-        if asked.options.json:
-            say_json({"v": 1, "proofs": it.redactor.data([_proof(proof) for proof in proofs])})
+def rehearse(path: Path, options: Options) -> int:
+    """Carry the database steps out on copies, say what each took, drop the copies. 0, or 1 when one failed."""
+    playbook = load_playbook(path, options)
+    place = RunPlace("rehearsal", options.state / project_of(playbook, options) / "rehearsal")
+    with opened(playbook, options, place, looking=True) as session, _copies(session) as (world, how):
+        tried = []
+        for spec, step in _concerned(session):
+            note(f"rehearsing step {spec.id}")
+            tried.append(_try(spec, step, world))
+            if not tried[-1].passed:
+                break
+        if options.json:
+            steps = [{**asdict(each), "checks": [_told(check) for check in each.checks]} for each in tried]
+            passed = all(each.passed for each in tried)
+            say_json({"v": 1, "how": how, "steps": session.redactor.data(steps), "passed": passed})
         else:
-            say(*(it.redactor.text(line) for proof in proofs for line in _said(proof)))
-    return 0 if all(proof.passed for proof in proofs) else FAILED
+            say(*(session.redactor.text(line) for line in _lines(tried, how)))
+    return 0 if all(each.passed for each in tried) else FAILED
 
 
-def _mappers(it: Patient, asked: Asked) -> list[Evidence]:
-    """Every mapper read, when there are models."""
-    if asked.models is None:
-        return []
-    from recover.models.reading import probe_mappers
+@contextmanager
+def _copies(session: Opened) -> Iterator[tuple[Copies, Mapping[str, str]]]:
+    """A copy of every database of the target, and how each was made."""
+    with ExitStack() as stack:
+        copies, how = {}, {}
+        for name in session.target.databases:
+            note(f"making a copy of {name}")
+            with closing(session.databases(name)) as original:
+                server = original.server
+            clone, how[name] = stack.enter_context(cloned(server))
+            copies[name] = Copy(stack.enter_context(closing(Session(clone, run="rehearsal"))))
+        yield Copies(copies), how
 
-    answers = probe_mappers(asked.models, it.database.server)
-    wrong = [f"{each.mapper} ({each.kind}): {each.detail}" for each in answers if not each.ok]
-    fine = f"{len(answers)} of {len(answers)}"
-    return [Evidence("does every mapper read?", "; ".join(wrong) or fine, passed=not wrong)]
+
+def _concerned(session: Opened) -> Iterator[tuple[StepSpec, Step]]:
+    """The steps that change or ask nothing but databases, in order."""
+    for spec in session.specs:
+        step = session.bind(spec, ())
+        about = step.work.claims(session.live) if step.work else frozenset().union(*(a.about for a in step.checks))
+        if about and not step.unless and all(resource.startswith("database:") for resource in about):
+            yield spec, step
 
 
-def _lines(told: Rehearsal) -> list[str]:
+def _try(spec: StepSpec, step: Step, world: Copies) -> Tried:
+    for copy in world.copies.values():
+        copy.rows_touched, copy.seconds, copy.locks = 0, 0.0, []
+    statements: list[str] = []
+    checks: list[Evidence] = []
+    error, unasked = "", 0
+    try:
+        for action in step.decide(world):  # type: ignore[arg-type]  # a world of databases only
+            statements += action.describe.splitlines()
+            action.apply(world)  # type: ignore[arg-type]
+        waiter = Waiter(world)  # type: ignore[arg-type]
+        mine = [a for a in step.checks if all(resource.startswith("database:") for resource in a.about)]
+        checks, unasked = [waiter.ask(asked.check, ONCE) for asked in mine], len(step.checks) - len(mine)
+    except RecoverError as failure:
+        error = f"{failure.what}: {failure.why}" if failure.why else failure.what
+    rows, seconds = sum(c.rows_touched for c in world.copies.values()), sum(c.seconds for c in world.copies.values())
+    locks = [lock for copy in world.copies.values() for lock in copy.locks]
+    return Tried(spec.id, statements, rows, round(seconds, 3), locks, checks, unasked, error)
+
+
+def _lines(tried: Sequence[Tried], how: Mapping[str, str]) -> list[str]:
+    made = ", ".join(f"{name} (by {word})" for name, word in how.items())
     return [
-        f"rehearsed on a copy (by {told.how}): {told.statements} statements in {told.seconds} s, "
-        f"{told.rows_written} rows written",
-        *(f"  held until COMMIT: {lock}" for lock in told.locks),
-        *(line for proof in told.proofs for line in _said(proof)),
-        f"{'taken back, and as it was' if told.undone else 'NOT as it was after undo'}; the copy is dropped",
+        f"rehearsed on a copy of {made}, which is dropped",
+        *(line for each in tried for line in _about(each)),
+        "everything passed" if all(each.passed for each in tried) else "NOT everything passed",
     ]
 
 
-def _said(proof: Evidence) -> list[str]:
-    return [f"{'yes' if proof.passed else 'NO '}  {proof.question} {proof.answer}"]
+def _about(tried: Tried) -> list[str]:
+    did = f"{len(tried.statements)} statements in {tried.seconds:g} s, {tried.rows} rows written"
+    return [
+        f"{tried.step}: {did if tried.statements else 'nothing to do'}",
+        *(f"  held until COMMIT: {lock}" for lock in tried.locks),
+        *(f"  {'ok' if check.passed else 'NO'}  {check.question} {check.answer}" for check in tried.checks),
+        *([f"  {tried.unasked} checks need more than the database: not asked"] if tried.unasked else []),
+        *([f"  FAILED: {tried.error}"] if tried.error else []),
+    ]
 
 
-def _proof(proof: Evidence) -> Mapping[str, object]:
-    return {"question": proof.question, "answer": proof.answer, "passed": proof.passed}
+def _told(check: Evidence) -> Mapping[str, object]:
+    return {"question": check.question, "answer": check.answer, "passed": check.passed}

@@ -23,7 +23,7 @@ from recover.enums.look import diagnose
 from recover.enums.planning import plan
 from recover.enums.repair import doing
 from recover.postgres.session import Server, Session
-from recover.session.trying import Copy
+from recover.session.rehearsing import Copy
 
 pytestmark = pytest.mark.postgres
 
