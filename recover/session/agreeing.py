@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 
 from recover.agreement import Agreement, canonical, document
@@ -17,8 +17,10 @@ from recover.session.opening import Opened
 from recover.session.options import Options
 
 
-def text(session: Opened, options: Options, plan: Plan, foreseen: Sequence[Foreseen]) -> str:
-    """The file: what would be done where, by whom it was planned, and on which databases."""
+def text(
+    session: Opened, options: Options, plan: Plan, foreseen: Sequence[Foreseen], ahead: Mapping[str, object]
+) -> str:
+    """The file: what would be done where, by whom it was planned, on which databases, and what is `ahead`."""
     person, host = who()
     head = {
         "playbook": str(session.playbook.source.absolute()),
@@ -27,6 +29,7 @@ def text(session: Opened, options: Options, plan: Plan, foreseen: Sequence[Fores
         "variables": dict(options.variables),
         "binding": binding(session),
         "left_out": list(options.choice.left_out(session.specs)),
+        **ahead,
         "made_at": utc_now().isoformat(timespec="seconds"),
         "by": person,
         "host": host,

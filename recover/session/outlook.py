@@ -75,6 +75,14 @@ def _blast(foreseen: Sequence[Foreseen], drops: Mapping[str, list[Ended]]) -> Bl
     )
 
 
+def spans(seen: Outlook) -> dict[str, str]:
+    """Per step how long it took before, for humans."""
+    return {
+        step: f"{span(each.p50)} as a rule, {span(each.p90)} at worst in nine of ten"
+        for step, each in seen.estimates.items()
+    }
+
+
 def lines(seen: Outlook) -> list[str]:
     """The outlook for humans."""
     return [f"touches  {_touched(seen.blast)}", f"takes    {_time(seen)}"]

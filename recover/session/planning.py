@@ -49,9 +49,9 @@ def plan(
             steps = session.redactor.data(shown.data(foreseen, drops))
             say_json({"v": 1, "nothing_to_do": planned.nothing_to_do, "steps": steps, **outlook.data(ahead)})
         else:
-            text = [*shown.text(title, foreseen, drops), *outlook.lines(ahead)]
+            text = [*shown.text(title, foreseen, drops, outlook.spans(ahead)), *outlook.lines(ahead)]
             say(*(session.redactor.text(line) for line in text))
         if output:
-            write_private(output, agreeing.text(session, options, planned, foreseen))
+            write_private(output, agreeing.text(session, options, planned, foreseen, outlook.data(ahead)))
             note(f"next: recover run --plan {output}{options.flags}")
     return CHANGES_PENDING if detailed and not planned.nothing_to_do else 0

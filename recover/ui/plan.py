@@ -10,8 +10,10 @@ Drops = Mapping[str, Sequence[object]]
 """Per step the database sessions that it ends; each says itself in words."""
 
 
-def text(title: str, foreseen: Sequence[Foreseen], drops: Drops) -> list[str]:
-    """One line per step with its status, then what it would do, why, what it ends, and how it is proven."""
+def text(title: str, foreseen: Sequence[Foreseen], drops: Drops, takes: Mapping[str, str] | None = None) -> list[str]:
+    """One line per step with its status, then what it would do, why, what it ends, how long it `takes`, and how it is
+    proven.
+    """
     lines, stage = [title], ""
     width = max((len(step.spec.id) for step in foreseen), default=0)
     for step in foreseen:
@@ -20,6 +22,7 @@ def text(title: str, foreseen: Sequence[Foreseen], drops: Drops) -> list[str]:
             lines += ["", stage]
         lines.append(f"  {step.status:<11} {step.spec.id:<{width}}  {step.spec.name}")
         lines += [f"      {line}" for line in _details(step, drops.get(step.spec.id, ()))]
+        lines += [f"      takes {takes[step.spec.id]}"] if takes and step.spec.id in takes else []
     return [*lines, "", _count(foreseen)]
 
 

@@ -123,4 +123,8 @@ def test_the_outlook_has_what_is_touched_and_how_long_it_took_before(tiny: Tiny)
     assert told["blast_radius"]["volumes"] == 0
     assert set(told["estimate"]["steps"]) == {"freeze", "web", "full", "final"}
     assert 0 < told["estimate"]["total"]["p50"] <= told["estimate"]["total"]["p90"]
-    assert "as a rule" in tiny.recover("plan", str(tiny.playbook)).stdout
+    text = tiny.recover("plan", str(tiny.playbook), "-o", str(tiny.folder / "plan.json")).stdout
+    assert text.count("as a rule") == 5, "each of four steps, and the total"
+    kept = json.loads((tiny.folder / "plan.json").read_text())
+    assert set(kept["estimate"]["steps"]) == set(told["estimate"]["steps"])
+    assert kept["blast_radius"]["volumes"] == 0
