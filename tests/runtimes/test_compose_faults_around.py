@@ -220,9 +220,9 @@ NEXT = "next: docker version; then start the engine, or name another one: DOCKER
 
 @pytest.mark.parametrize(
     ("request_line", "carried_out"),
-    [  # in the order in which they come: the container is made and started, then replaced
-        ("/containers/create", False),
-        ("/containers/create", True),
+    [  # in the order in which they come: the container is made (not the lease) and started, then replaced
+        ("/containers/create?name=recovertest", False),
+        ("/containers/create?name=recovertest", True),
         ("/start HTTP", False),
         ("/start HTTP", True),
         ("DELETE ", False),
