@@ -7,7 +7,7 @@ so a snapshot is asked with masks in place of secrets.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -16,10 +16,11 @@ from typing import Any, Protocol
 
 from recover import errors
 from recover.agreement import canonical
+from recover.checks.service import looks_secret, shown
 from recover.errors import RecoverError, Unreachable, UsageError
 from recover.journal.records import plain
 from recover.plain import load
-from recover.secrets import Redactor
+from recover.secrets import Redactor, Secret
 from recover.stack import Address, ServiceState, Status
 from recover.world import Reply, Row, SeeDatabase, SeeServices, SeeWeb, Statement, Text, View
 
@@ -37,7 +38,7 @@ class Source(Protocol):
 
 @dataclass
 class Recording:
-    """Asks the real view and keeps question and answer, redacted."""
+    """Asks the real view and keeps question and answer, redacted: also what only looks like a secret."""
 
     redactor: Redactor
     kept: dict[str, Any] = field(default_factory=dict)
@@ -46,13 +47,47 @@ class Recording:
         """The real answer."""
         key = self.redactor.text(canonical(plain(question)).decode())
         try:
-            value = plain(ask())
+            answer = ask()
+            self._learn(answer)
+            value = plain(answer)
         except RecoverError as error:
             told = {"kind": type(error).__name__, **{part: getattr(error, part) for part in PARTS}}
             self.kept[key] = {"error": self.redactor.data(told)}
             raise
         self.kept[key] = {"value": self.redactor.data(value)}
         return value
+
+    def redacted(self) -> dict[str, object]:
+        """Everything that was kept; what was learned to be a secret only later is masked in what came before."""
+        return {self.redactor.text(key): self.redactor.data(told) for key, told in self.kept.items()}
+
+    def _learn(self, answer: object) -> None:
+        """A container's passwords and the tokens that a login hands out are no secrets of the playbook, and secret."""
+        for value in _secrets_in(answer):
+            if len(value) >= SHORTEST:
+                self.redactor.learn(Secret("found", value))
+
+
+def _secrets_in(answer: object) -> Iterator[str]:
+    if isinstance(answer, ServiceState):
+        for told in (answer.environment, answer.declared, answer.settings, answer.declared_settings):
+            yield from (value for key, value in told.items() if shown(key, value) != repr(value))
+    if isinstance(answer, Reply):
+        yield from (value for key, value in answer.headers.items() if key.lower() == "set-cookie")
+        yield from _tokens(answer.json())
+
+
+def _tokens(value: object, key: str = "") -> Iterator[str]:
+    if isinstance(value, str) and looks_secret(key):
+        yield value
+    for name, inner in value.items() if isinstance(value, Mapping) else ():
+        yield from _tokens(inner, str(name))
+    for inner in value if isinstance(value, list) else ():
+        yield from _tokens(inner, key)
+
+
+SHORTEST = 8
+"""A shorter value is likely a word ("true"), which stands in other places too."""
 
 
 PARTS = ("what", "where", "why", "next")
@@ -180,7 +215,7 @@ class Snapshot:
 
 def text(head: Mapping[str, object], recording: Recording) -> str:
     """The file, as canonical JSON with the sha256 of all the rest."""
-    body = {"v": VERSION, **head, "answers": recording.kept}
+    body = {"v": VERSION, **head, "answers": recording.redacted()}
     return canonical({**body, "sha256": sha256(canonical(body)).hexdigest()}).decode() + "\n"
 
 

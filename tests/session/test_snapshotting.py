@@ -13,7 +13,10 @@ from tiny import TOKEN, Tiny
 
 from recover.postgres.session import Server
 from recover.runtimes.local import LocalRuntime
+from recover.secrets import Redactor
+from recover.snapshot import Recording, text
 from recover.stack import Given
+from recover.world import Reply
 
 pytestmark = pytest.mark.postgres
 
@@ -74,6 +77,25 @@ def test_no_secret_is_in_it_and_a_changed_one_is_refused(stack: Tiny, database: 
     assert "the snapshot was changed" in refused.stderr
     file.write_text("[]")
     assert "not a snapshot" in stack.recover("plan", str(stack.playbook), "--against", str(file), expect=2).stderr
+
+
+def test_what_only_looks_like_a_secret_is_masked_too(stack: Tiny) -> None:
+    """A container's own passwords, and the token that a login hands out, wherever they stand."""
+    url = "postgresql://u:pl4nted-in-a-url@h/db"
+    given = Given({"API_TOKEN": "pl4nted-t0ken-env", "DATABASE_URL": url})
+    LocalRuntime(stack.folder / "local.yaml", stack.replica).start("other", given)
+    file = stack.folder / "snap.json"
+    stack.recover("snapshot", str(stack.playbook), "-o", str(file))
+    assert "pl4nted" not in file.read_text()
+    assert "API_TOKEN" in file.read_text()
+    recording = Recording(Redactor())
+    token = {"access_token": "pl4nted-t0ken-reply", "token_type": "bearer"}
+    reply = Reply(200, {"set-cookie": "session=pl4nted-c00kie"}, json.dumps(token))
+    recording.answer(["logs"], lambda: ["pl4nted-t0ken-reply was seen before"])
+    recording.answer(["web", "sign in"], lambda: reply)
+    recording.answer(["web", "get", "Bearer pl4nted-t0ken-reply"], lambda: Reply(200, {}, "{}"))
+    assert "pl4nted" not in text({}, recording)
+    assert "Bearer ***" in text({}, recording)
 
 
 def test_an_edited_playbook_is_planned_as_far_as_the_snapshot_knows(stack: Tiny) -> None:
