@@ -87,6 +87,14 @@ class Unreachable(Precondition):
     """A service, database, engine or address does not answer."""
 
 
+class Limited(Unreachable):
+    """The other side wants to be left alone for `seconds` (HTTP 429, Retry-After)."""
+
+    def __init__(self, what: str, *, seconds: float, where: str = "", why: str = "") -> None:
+        super().__init__(what, where=where, why=why)
+        self.seconds = seconds
+
+
 class JournalDamaged(Precondition):
     """A record inside the chain does not match its hash: the history cannot be trusted."""
 

@@ -16,6 +16,7 @@ class Evidence:
     """One question asked of the world and its answer.
 
     `hopeless`: asking again cannot help (the process has ended). `unseen`: what it is about did not answer.
+    `again_in`: seconds for which the other side does not want to be asked again (429, Retry-After).
     `seen_at` is UTC. `attachment` is longer material (a response body, a log excerpt) that the journal stores
     beside the run, redacted.
     """
@@ -25,5 +26,6 @@ class Evidence:
     passed: bool
     hopeless: bool = False
     unseen: bool = False
+    again_in: float = 0.0
     seen_at: datetime = field(default_factory=utc_now)
     attachment: str | None = None

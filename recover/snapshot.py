@@ -74,6 +74,7 @@ def _secrets_in(answer: object) -> Iterator[str]:
             yield from (value for key, value in told.items() if shown(key, value) != repr(value))
     if isinstance(answer, Reply):
         yield from (value for key, value in answer.headers.items() if key.lower() == "set-cookie")
+        yield from answer.cookies.values()
         yield from _tokens(answer.json())
 
 
@@ -178,9 +179,9 @@ class _Web:
         question = ["web", "get", url, headers]
         return load(Reply, self.source.answer(question, lambda: self.real.get(url, headers=headers, timeout=timeout)))
 
-    def sign_in(self, url: str, form: Mapping[str, Text], *, timeout: float = 5.0) -> Reply:
+    def sign_in(self, url: str, form: Mapping[str, Text], **how: Any) -> Reply:
         question = ["web", "sign in", url, form]
-        return load(Reply, self.source.answer(question, lambda: self.real.sign_in(url, form, timeout=timeout)))
+        return load(Reply, self.source.answer(question, lambda: self.real.sign_in(url, form, **how)))
 
 
 @dataclass(frozen=True)

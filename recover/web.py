@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from recover.errors import Unreachable
+from recover.errors import Limited, Unreachable
+from recover.pacing import Paces, retry_after
 from recover.secrets import Secret
 from recover.world import Reply, Text
 
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     import ssl
 
 BODY_LIMIT = 64 * 1024
+TOO_MANY = 429  # RFC 6585, section 4
 
 
 class HttpWeb:
     """`world.Web` over httpx. Redirects are not followed, proxies of the environment not used."""
+
+    def __init__(self) -> None:
+        self._paces = Paces()
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -34,9 +39,26 @@ class HttpWeb:
         """GET. Raises Unreachable when there is no answer within `timeout` seconds."""
         return self.send("GET", url, headers=headers, timeout=timeout)
 
-    def sign_in(self, url: str, form: Mapping[str, Text], *, timeout: float = 5.0) -> Reply:
-        """POST of credentials as a form. Raises Unreachable when there is no answer."""
-        return self.send("POST", url, form=form, timeout=timeout)
+    def sign_in(
+        self,
+        url: str,
+        form: Mapping[str, Text],
+        *,
+        headers: Mapping[str, Text] | None = None,
+        json: bool = False,
+        per_minute: int | None = None,
+        timeout: float = 5.0,
+    ) -> Reply:
+        """POST of credentials, as `world.SeeWeb` promises."""
+        if left := self._paces.closed(url):
+            raise _limited(url, left)
+        self._paces.take(url, per_minute)
+        body: dict[str, Any] = {"json": _plain(form)} if json else {"form": form}
+        reply = self.send("POST", url, headers=headers, timeout=timeout, **body)
+        if reply.status == TOO_MANY:
+            self._paces.close(url, seconds := retry_after(reply.headers.get("retry-after")))
+            raise _limited(url, seconds)
+        return reply
 
     def send(
         self,
@@ -90,7 +112,12 @@ def _read(client: Any, request: Any, began: float, timeout: float) -> Reply:
             break
     text = body[:BODY_LIMIT].decode(response.encoding or "utf-8", errors="replace")
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status_code, headers, text, time.monotonic() - began)
+    return Reply(response.status_code, headers, text, time.monotonic() - began, dict(response.cookies))
+
+
+def _limited(url: str, seconds: float) -> Limited:
+    why = f"429, and it wants to be left alone for {seconds:.0f} s"
+    return Limited(f"{url} limits how often it is asked", seconds=seconds, where=url, why=why)
 
 
 def _plain(values: Mapping[str, Text]) -> dict[str, str]:

@@ -149,12 +149,13 @@ class Database(SeeDatabase, Protocol):
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer. `text` is at most the first 64 KiB of the body."""
+    """An HTTP answer. `text` is at most the first 64 KiB of the body, `cookies` are those it sets."""
 
     status: int
     headers: Mapping[str, str]
     text: str
     seconds: float = 0.0
+    cookies: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> object:
         """The body as JSON, or None when it is none."""
@@ -172,8 +173,21 @@ class SeeWeb(Protocol):
     def get(self, url: str, *, headers: Mapping[str, Text] | None = None, timeout: float = 5.0) -> Reply:
         """GET. Raises Unreachable when there is no answer."""
 
-    def sign_in(self, url: str, form: Mapping[str, Text], *, timeout: float = 5.0) -> Reply:
-        """POST of credentials as a form: the one POST that is a question. Raises Unreachable."""
+    def sign_in(
+        self,
+        url: str,
+        form: Mapping[str, Text],
+        *,
+        headers: Mapping[str, Text] | None = None,
+        json: bool = False,
+        per_minute: int | None = None,
+        timeout: float = 5.0,
+    ) -> Reply:
+        """POST of credentials as a form, or as `json`: the one POST that is a question.
+
+        Waits until it is within the budget of so many calls `per_minute` to this address. Raises Limited while the
+        other side wants to be left alone (429), Unreachable.
+        """
 
 
 class Web(SeeWeb, Protocol):

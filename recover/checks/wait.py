@@ -75,11 +75,19 @@ class Waiter:
 
         answers = [first]
         first_pause = min(FIRST_PAUSE, patience.every)
-        pause(first_pause)
+        rising = wait_exponential(multiplier=first_pause, max=patience.every)
+
+        def worth_it(answer: Evidence) -> bool:
+            in_time = time.monotonic() - began + answer.again_in <= patience.within
+            return not (answer.passed or answer.hopeless) and in_time
+
+        if not worth_it(first):
+            return first
+        pause(max(first_pause, first.again_in))
         Retrying(
-            retry=retry_if_result(lambda answer: not (answer.passed or answer.hopeless)),
-            stop=stop_after_delay(max(0.0, patience.within - first_pause)) | stop_when_event_set(halt),
-            wait=wait_exponential(multiplier=first_pause, max=patience.every),
+            retry=retry_if_result(worth_it),
+            stop=stop_after_delay(max(0.0, patience.within - (time.monotonic() - began))) | stop_when_event_set(halt),
+            wait=lambda state: max(rising(state), answers[-1].again_in),
             sleep=pause,
             retry_error_callback=lambda _state: None,
         )(again)
@@ -90,7 +98,11 @@ class Waiter:
         while answer.passed and (left := began + patience.during - time.monotonic()) > 0 and not self._halted:
             self.told(answer, time.monotonic() - began, patience.during)
             self._rest(min(patience.every, left))
-            answer = self._ask_once(check)
+            latest = self._ask_once(check)
+            if latest.again_in and not latest.passed:  # a limiter's refusal is no answer to the question
+                self._rest(min(latest.again_in, left))
+            else:
+                answer = latest
         return answer
 
     @property

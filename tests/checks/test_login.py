@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from servers import Answer, Asked, answer, site
 
 from recover.checks.http import Expect
-from recover.checks.login import Accept, Follow, LoginWorks, Reject
+from recover.checks.login import Accept, Csrf, Follow, LoginWorks, Reject
+from recover.checks.totp import Totp
+from recover.checks.wait import Patience, Waiter
+from recover.errors import PlaybookError
 from recover.secrets import Secret
 from recover.web import HttpWeb
 
@@ -81,6 +88,211 @@ def test_a_login_that_only_looks_right_is_refused(server: Callable[[Asked], Answ
         evidence = check(here.url).ask(VIEW)
     assert not evidence.passed
     assert words in evidence.answer
+
+
+def token_of_any_shape(asked: Asked) -> Answer:
+    """It looks at the claims and not at the signature."""
+    bearer = asked.headers.get("Authorization", "").startswith("Bearer ")
+    return answer(200, {"email": "probe@x"}) if asked.path == "/me" and bearer else good(asked)
+
+
+def no_token_needed(asked: Asked) -> Answer:
+    return (
+        answer(200, {"email": "probe@x"})
+        if asked.path == "/me" and "Authorization" not in asked.headers
+        else good(asked)
+    )
+
+
+def error_body(asked: Asked) -> Answer:
+    return answer(200, {"detail": "user cannot be loaded"}) if asked.path == "/me" else good(asked)
+
+
+def error_for_a_forged_token(asked: Asked) -> Answer:
+    known = asked.headers.get("Authorization") in (None, "Bearer tok-probe")
+    return answer(500) if asked.path == "/me" and not known else good(asked)
+
+
+class EverySecond:
+    """Two workers behind one address, of which one is still the incident's."""
+
+    def __init__(self) -> None:
+        self.logins = 0
+
+    def __call__(self, asked: Asked) -> Answer:
+        if asked.path != "/login":
+            return good(asked)
+        right = asked.form["password"] == "right-one"
+        self.logins += right
+        return incident(asked) if right and self.logins % 2 == 0 else good(asked)
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        (token_of_any_shape, "with a forged token"),
+        (no_token_needed, "without a token"),
+        (error_body, "body.email is missing"),
+        (error_for_a_forged_token, "status 500, wanted 401 or 403"),
+    ],
+)
+def test_a_token_that_proves_nothing_is_seen_through(server: Callable[[Asked], Answer], words: str) -> None:
+    with site(server) as here:
+        evidence = check(here.url).ask(VIEW)
+    assert not evidence.passed
+    assert words in evidence.answer
+
+
+def test_without_an_expectation_the_answer_has_to_name_the_user() -> None:
+    with site(error_body) as here:
+        accept = Accept("probe@x", PASSWORD, then=Follow(f"{here.url}/me"))
+        assert "does not name probe@x" in replace(check(here.url), accept=accept).ask(VIEW).answer
+    with site(good) as here:
+        accept = Accept("probe@x", PASSWORD, then=Follow(f"{here.url}/me"))
+        assert replace(check(here.url), accept=accept).ask(VIEW).passed
+
+
+def test_one_that_is_right_on_every_second_worker_is_asked_as_often_as_there_are_workers() -> None:
+    with site(EverySecond()) as here:
+        assert check(here.url).ask(VIEW).passed  # one answer is not enough to see it
+    with site(EverySecond()) as here:
+        evidence = replace(check(here.url), workers=2).ask(VIEW)
+        connections = len(here.connections)
+        assert connections == len(here.asked)
+    assert not evidence.passed
+    assert "round 2 of 2" in evidence.answer
+
+
+def test_without_a_list_a_wrong_password_and_an_unknown_user_are_tried() -> None:
+    with site(good) as here:
+        assert replace(check(here.url), reject=()).ask(VIEW).passed
+        tried = [(asked.form["username"], asked.form["password"]) for asked in here.asked if asked.method == "POST"]
+    assert tried[1:] == [("probe@x", "not-the-password"), ("nobody@example.invalid", "not-the-password")]
+    with site(token_for_anyone) as here:
+        assert not replace(check(here.url), reject=()).ask(VIEW).passed
+
+
+def test_a_disabled_and_a_pending_user_are_refused_each_in_its_own_way() -> None:
+    def server(asked: Asked) -> Answer:
+        return answer(403) if asked.form.get("username") == "pending@x" else good(asked)
+
+    barred = (Reject("disabled@x", PASSWORD), Reject("pending@x", PASSWORD, 403))
+    with site(server) as here:
+        assert replace(check(here.url), reject=barred).ask(VIEW).passed
+    with site(good) as here:
+        evidence = replace(check(here.url), reject=barred).ask(VIEW)
+    assert evidence.answer == "pending@x, who must be refused: status 401, wanted 403"
+
+
+# --- other ways to log in ---------------------------------------------------------------------------
+
+
+def with_cookies(asked: Asked) -> Answer:
+    """A session cookie, and a form that repeats the CSRF cookie."""
+    cookies = dict(part.split("=") for part in asked.headers.get("Cookie", "").split("; ") if part)
+    if asked.path == "/csrf":
+        return answer(200, {}, **{"set-cookie": "csrf_token=c-1; SameSite=Strict"})
+    if asked.path == "/me":
+        return answer(200, {"email": "probe@x"}) if cookies.get("session") == "s-123456" else answer(401)
+    if cookies.get("csrf_token") != "c-1" or asked.headers.get("X-CSRF-Token") != "c-1":
+        return answer(400, "csrf")
+    right = asked.form == {"username": "probe@x", "password": "right-one"}
+    return answer(200, {}, **{"set-cookie": "session=s-123456; HttpOnly"}) if right else answer(401)
+
+
+def test_a_login_by_cookie_with_a_csrf_token() -> None:
+    with site(with_cookies) as here:
+        by_cookie = replace(
+            check(here.url), accept=replace(check(here.url).accept, cookie="session"), csrf=Csrf(f"{here.url}/csrf")
+        )
+        assert by_cookie.ask(VIEW).passed
+        assert "status 400" in replace(by_cookie, csrf=None).ask(VIEW).answer
+        wrong = replace(by_cookie, accept=replace(by_cookie.accept, cookie="sid"))
+        assert "holds no cookie sid" in wrong.ask(VIEW).answer
+
+
+def test_a_login_as_json() -> None:
+    def server(asked: Asked) -> Answer:
+        if asked.path == "/login" and asked.headers["Content-Type"] != "application/json":
+            return answer(415)
+        form = json.loads(asked.body or b"{}")
+        return good(replace_body(asked, form)) if asked.path == "/login" else good(asked)
+
+    with site(server) as here:
+        assert replace(check(here.url), send="json").ask(VIEW).passed
+        assert not check(here.url).ask(VIEW).passed
+
+
+def replace_body(asked: Asked, form: dict[str, str]) -> Asked:
+    return replace(asked, body=urlencode(form).encode())
+
+
+def test_the_codes_are_those_of_the_standard() -> None:
+    """RFC 6238, appendix B: the secret "12345678901234567890", eight digits."""
+    totp = Totp(Secret("t", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), digits=8)
+    known = {59: "94287082", 1111111109: "07081804", 1234567890: "89005924", 20000000000: "65353130"}
+    assert {at: totp.code(at) for at in known} == known
+    with pytest.raises(PlaybookError, match="base32"):
+        Totp("not base32!").code(0)
+
+
+@pytest.mark.parametrize("url", ["", "/second"])
+def test_a_login_with_a_second_factor(url: str) -> None:
+    totp = Totp(Secret("t", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"))
+
+    def server(asked: Asked) -> Answer:
+        codes = {totp.code(time.time() + shift) for shift in (-5, 0)}  # the period may end meanwhile
+        if asked.path == "/second":
+            first = asked.headers.get("Authorization") == "Bearer half"
+            return (
+                answer(200, {"access_token": "tok-probe"})
+                if first and asked.form["totp_code"] in codes
+                else answer(401)
+            )
+        if asked.path == "/me" or asked.form["password"] != "right-one":
+            return good(asked)
+        if url:
+            return answer(200, {"access_token": "half"})
+        known = asked.form.get("totp_code") in codes
+        return answer(200, {"access_token": "tok-probe"}) if known else answer(401)
+
+    with site(server) as here:
+        second = replace(check(here.url), totp=replace(totp, url=here.url + url if url else ""))
+        evidence = second.ask(VIEW)
+        assert evidence.passed, evidence.answer
+        assert not check(here.url).ask(VIEW).passed
+
+
+# --- how often --------------------------------------------------------------------------------------
+
+
+def test_a_limiter_is_left_alone_for_as_long_as_it_says() -> None:
+    web = HttpWeb()
+    view: Any = SimpleNamespace(web=web)
+    with site(lambda _: answer(429, "slow down", **{"Retry-After": "40"})) as here:
+        evidence = check(here.url).ask(view)
+        assert (evidence.passed, evidence.again_in) == (False, 40)
+        assert "40 s" in evidence.answer
+        again = check(here.url).ask(view)
+        assert len(here.asked) == 1  # it was not asked again
+    assert 30 < again.again_in <= 40
+
+
+def test_a_limiter_that_refuses_for_a_second_is_asked_again_after_it() -> None:
+    refusals = ["1"]
+
+    def server(asked: Asked) -> Answer:
+        return answer(429, "", **{"Retry-After": refusals.pop()}) if refusals else good(asked)
+
+    with site(server) as here:
+        assert Waiter(SimpleNamespace(web=HttpWeb())).ask(check(here.url), Patience(within=20, every=0.05)).passed
+
+
+def test_a_limiter_that_refuses_for_longer_than_there_is_time_ends_the_wait() -> None:
+    with site(lambda _: answer(429, "", **{"Retry-After": "3000"})) as here:
+        evidence = Waiter(SimpleNamespace(web=HttpWeb())).ask(check(here.url), Patience(within=20))
+    assert not evidence.passed
+    assert "3000 s" in evidence.answer
 
 
 def test_attempts_stop_at_the_first_wrong_answer() -> None:

@@ -1,0 +1,64 @@
+"""How often an address may be asked: a budget of our own, and the limit that the other side names (Retry-After).
+
+A login probe that spends the rate limit of the account it logs in with locks out the people it is to help.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+MINUTE = 60.0
+UNSAID = 10.0
+"""Seconds to keep away from an address that answers 429 without saying for how long."""
+
+
+@dataclass
+class Paces:
+    """The calls of the last minute, and until when each address wants to be left alone. Safe between threads."""
+
+    _calls: dict[str, deque[float]] = field(default_factory=dict)
+    _closed: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, address: str, per_minute: int | None) -> None:
+        """Count one call; first wait, for a minute at most, until the budget has room for it."""
+        while wait := self._room_in(address, per_minute):
+            time.sleep(wait)
+
+    def close(self, address: str, seconds: float) -> None:
+        """The address does not want to be asked for so long."""
+        with self._lock:
+            self._closed[address] = time.monotonic() + seconds
+
+    def closed(self, address: str) -> float:
+        """Seconds until the address may be asked again; 0 when it may now."""
+        with self._lock:
+            return max(0.0, self._closed.get(address, 0.0) - time.monotonic())
+
+    def _room_in(self, address: str, per_minute: int | None) -> float:
+        """Seconds until there is room; 0 when there is, and the call is counted."""
+        with self._lock:
+            now, calls = time.monotonic(), self._calls.setdefault(address, deque())
+            while calls and calls[0] <= now - MINUTE:
+                calls.popleft()
+            if per_minute is not None and len(calls) >= per_minute:
+                return calls[-per_minute] + MINUTE - now
+            calls.append(now)
+            return 0.0
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float:
+    """Seconds that a Retry-After header asks for: a number, or a date (RFC 9110, section 10.2.3)."""
+    text = (value or "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return UNSAID
+    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())

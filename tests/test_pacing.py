@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from recover import pacing
+from recover.pacing import UNSAID, Paces, retry_after
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(pacing, "time", clock)
+    return clock
+
+
+def test_no_minute_has_more_calls_than_the_budget(clock: Clock) -> None:
+    paces, calls = Paces(), []
+    for _ in range(30):
+        paces.take("a", 10)
+        calls.append(clock.now)
+        clock.sleep(1)
+    for n in range(len(calls) - 10):
+        assert calls[n + 10] - calls[n] >= 60
+    assert calls[9] - calls[0] == 9  # a budget that is not spent makes nobody wait
+
+
+def test_each_address_has_a_budget_of_its_own(clock: Clock) -> None:
+    paces = Paces()
+    for address in ("a", "b", "c"):
+        paces.take(address, 1)
+    for _ in range(100):
+        paces.take("d", None)
+    assert clock.now == 1000
+
+
+def test_an_address_is_left_alone_for_as_long_as_it_wants(clock: Clock) -> None:
+    paces = Paces()
+    assert paces.closed("a") == 0
+    paces.close("a", 30)
+    clock.sleep(10)
+    assert (paces.closed("a"), paces.closed("b")) == (20, 0)
+    clock.sleep(21)
+    assert paces.closed("a") == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("30", 30),
+        ("Mon, 10 Aug 2026 12:01:00 GMT", 60),
+        ("Mon, 10 Aug 2026 11:00:00 GMT", 0),
+        ("soon", UNSAID),
+        (None, UNSAID),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(said: str | None, seconds: float) -> None:
+    assert retry_after(said, datetime(2026, 8, 10, 12, tzinfo=UTC)) == seconds
