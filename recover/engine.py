@@ -19,6 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NoReturn
 
 from recover.acting import VANISHED, Acting, Reach
@@ -53,13 +54,14 @@ from recover.events import (
     StepStarted,
 )
 from recover.evidence import Evidence
+from recover.guarding import GuardBroken, Guards, Watch
 from recover.halt import Halt
 from recover.journal.progress import Progress
 from recover.plan import Bind, Plan, Planned
 from recover.playbook.model import StepSpec
 from recover.playbook.scope import Asked, Step
 from recover.undoing import Load, Undoing, require_possible, undos, unloadable
-from recover.world import Action, World
+from recover.world import Action, Resource, View, World
 
 How = Literal["done", "already", "verified", "reconciled"]
 _ENDS_HERE = (InDoubt, Drifted, NeedsApproval, Interrupted, Aborted)
@@ -90,6 +92,10 @@ class Engine:
     reach: Reach = lambda _step, _point: None
     load: Load = unloadable
     agreed: Agreed = lambda _spec, _step, _actions: None
+    watched_on: View | None = None
+
+    def __post_init__(self) -> None:
+        self._guards = Guards(self.watched_on or self.world, self.halt)
 
     def run(self, plan: Plan) -> Outcome:
         """Carry the plan out; emits RunEnded. Raises JournalError or Locked when the record is lost."""
@@ -125,8 +131,10 @@ class Engine:
             raise self.halt.interrupted(f"before step {spec.id}", untouched=True)
         if item.status == "done":
             self._checkpoint(spec, "verified", 0.0)
+            self._guard(spec)
         elif item.status == "not needed":
             self.emit(StepSkipped(spec.id, item.because))
+            self._guard(spec)
         elif item.status == "isolated":
             degraded.append(f"{spec.item or spec.id} is left off")
         elif spec.stage in self._left_out:
@@ -143,7 +151,8 @@ class Engine:
         self.emit(StepStarted(spec.id, spec.name, spec.stage))
         try:
             step = self.bind(spec, self._kept_with(spec))
-            how = self._attempt(spec, step)
+            with self._guards.watching(partial(self._claims, step)) as watch:
+                how = self._attempt(spec, step, watch)
         except (*_LOST, *_ENDS_HERE):
             raise
         except LeftOut as word:
@@ -156,6 +165,15 @@ class Engine:
                 self.emit(StepSkipped(spec.id, step.unless))
             else:
                 self._checkpoint(spec, how, time.monotonic() - began)
+                self._guards.stand(step.guards)
+
+    def _claims(self, step: Step) -> frozenset[Resource]:
+        return step.work.claims(self.world) if step.work else frozenset()
+
+    def _guard(self, spec: StepSpec) -> None:
+        """What a step that was done, or true, before this process began guards is guarded here too."""
+        if spec.guards and not (step := self.bind(spec, self._kept_with(spec))).unless:
+            self._guards.stand_where_true(step.guards)
 
     def _without(self, spec: StepSpec, because: str, degraded: list[str]) -> None:
         self.emit(StepIsolated(spec.id, because))
@@ -172,7 +190,7 @@ class Engine:
 
     # --- one step ---------------------------------------------------------------------------------
 
-    def _attempt(self, spec: StepSpec, step: Step) -> How:
+    def _attempt(self, spec: StepSpec, step: Step, watch: Watch) -> How:
         self._require_needs(spec)
         actions = self._still_owed(spec, step)
         self.agreed(spec, step, actions)
@@ -180,8 +198,10 @@ class Engine:
         if not actions:
             for point in ("before-act", "after-act", "after-effect"):
                 self.reach(spec.id, point)
-        self._prove(spec, step.checks)
+        self._prove(spec, step.checks, watch)
+        watch.require(spec.id)
         if actions:
+            self._still_guarded(spec, step.checks)
             return "done"
         return "reconciled" if self.progress.in_flight == spec.id else "already" if step.work else "done"
 
@@ -213,15 +233,23 @@ class Engine:
     def _act(self, step: str, actions: Sequence[Action]) -> None:
         Acting(self.world, self.emit, self.reach, step).do(actions)
 
-    def _prove(self, spec: StepSpec, checks: Sequence[Asked]) -> None:
+    def _still_guarded(self, spec: StepSpec, asked: Sequence[Asked]) -> None:
+        proven = {one.key for one in asked}
+        self._guards.ask(spec.id, proven, lambda evidence: self.emit(CheckAnswered(spec.id, evidence)))
+        if self._guards.standing and self.halt.is_set():
+            raise self.halt.interrupted(f"while step {spec.id} waited")
+
+    def _prove(self, spec: StepSpec, checks: Sequence[Asked], watch: Watch | None = None) -> None:
         def told(evidence: Evidence, waited: float, limit: float) -> None:
             self.emit(CheckWaiting(spec.id, evidence, waited, limit))
 
-        waiter = Waiter(self.world, told, self.halt)
+        waiter = Waiter(self.world, told, watch.stop if watch else self.halt)
         for asked in checks:
             evidence = waiter.ask(asked.check, asked.patience)
             if not evidence.passed and self.halt.is_set():
                 raise self.halt.interrupted(f"while step {spec.id} waited")
+            if watch and not evidence.passed:
+                watch.require(spec.id)
             self.emit(CheckAnswered(spec.id, evidence))
             if not evidence.passed:
                 raise StepError(f"{spec.name}: {evidence.question} no", where=spec.where, why=evidence.answer)
@@ -231,9 +259,9 @@ class Engine:
     def _survive(self, spec: StepSpec, error: RecoverError, degraded: list[str]) -> None:
         """Go on as `on_failure` says, or raise."""
         if spec.on_failure == "isolate":
-            self._leave_off(spec)
+            self._leave_off(spec, error)
             self._without(spec, f"{error.what}: {error.why}" if error.why else error.what, degraded)
-        elif spec.on_failure == "continue":
+        elif spec.on_failure == "continue" and not isinstance(error, GuardBroken):
             self._report(spec, error, goes_on=True)
             degraded.append(f"step {spec.id} failed")
         elif spec.on_failure == "rollback":
@@ -242,23 +270,34 @@ class Engine:
         else:
             raise error
 
-    def _leave_off(self, spec: StepSpec) -> None:
-        """Bring the step's subject back to what was proven before this item was tried."""
-        step = self.bind(spec, self._kept_with(spec, own=False))
-        self._act(spec.id, step.decide(self.world))
-        self._prove(spec, step.checks)
+    def _leave_off(self, spec: StepSpec, error: RecoverError) -> None:
+        """Bring the step's subject back to what was proven before this item was tried, and so what is guarded."""
+        if spec.on_kept:
+            step = self.bind(spec, self._kept_with(spec, own=False))
+            self._act(spec.id, step.decide(self.world))
+            self._prove(spec, step.checks)
+        else:
+            try:
+                self._undo(spec, error)
+            except Precondition:
+                raise error from None
+        self._still_guarded(spec, ())
 
     def _take_back(self, spec: StepSpec, error: RecoverError) -> NoReturn:
-        """Undo what the step did, also in an earlier process. Raises RolledBack, or UndoFailed."""
-        chain = undos(self.progress, (spec.id,), self.load)
+        """Undo what the step did. Raises RolledBack, or UndoFailed."""
         try:
-            require_possible(chain, next=f"recover show {self.progress.run}")
+            self._undo(spec, error)
         except Precondition as stuck:
             what = f"step {spec.id} failed, and not everything it did can be taken back"
             raise UndoFailed(what, why=stuck.why, next=stuck.next) from None
+        raise RolledBack(f"step {spec.id} failed; what it did is taken back, and verified")
+
+    def _undo(self, spec: StepSpec, error: RecoverError) -> None:
+        """Take back what the step did, also in an earlier process. Raises Precondition, UndoFailed."""
+        chain = undos(self.progress, (spec.id,), self.load)
+        require_possible(chain, next=f"recover show {self.progress.run}")
         begin = RollbackStarted((spec.id,), f"step {spec.id} failed: {error.what}")
         Undoing(self.world, self.emit, self.reach, self.halt).take_back(chain, begin)
-        raise RolledBack(f"step {spec.id} failed; what it did is taken back, and verified")
 
     def _report(self, spec: StepSpec, error: RecoverError, *, goes_on: bool = False) -> None:
         untouched = isinstance(error, Interrupted) and error.untouched

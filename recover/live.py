@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recover import programs
@@ -70,6 +70,10 @@ class LiveWorld:
     def _lease(self, name: str) -> None:
         if name in self.leases:
             self.leases[name]()
+
+    def beside(self) -> LiveWorld:
+        """The same with database connections of its own, to look at from another thread."""
+        return replace(self, _open={})
 
     def close(self) -> None:
         """Close what is open."""

@@ -167,6 +167,8 @@ class Spec:
     sha256: str = "hash"
     tags: tuple[str, ...] = ()
     warn: str = ""
+    guards: tuple[Asked, ...] = ()
+    on_kept: bool = True
 
     @property
     def name(self) -> str:
@@ -179,6 +181,7 @@ class Bound:
     checks: tuple[Asked, ...]
     repeatable: bool
     unless: str = ""
+    guards: Mapping[str, Asked] = field(default_factory=dict)
 
     def decide(self, world: Things) -> tuple[Set, ...]:
         return self.work.decide(world) if self.work else ()
@@ -213,7 +216,8 @@ def each(
 
 
 def bind(spec: Spec, kept: Sequence[str]) -> Bound:
-    return Bound(spec.make(kept), spec.checks, spec.repeatable)
+    guards = {asked.check.thing: asked for asked in spec.guards}
+    return Bound(spec.make(kept), spec.checks, spec.repeatable, guards=guards)
 
 
 class Kept:

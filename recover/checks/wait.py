@@ -11,10 +11,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from recover.evidence import Evidence
-from recover.halt import LOOK, Halt
+from recover.halt import LOOK
 from recover.world import Check, View
+
+
+class Stop(Protocol):
+    """A wish to stop."""
+
+    def is_set(self) -> bool:
+        """Is there one?"""
+
+    def wait(self, timeout: float) -> bool:
+        """Until there is one, for `timeout` seconds at most."""
+
 
 Told = Callable[[Evidence, float, float], None]
 """Hears every answer that is not final: the evidence, seconds waited so far, the limit in seconds."""
@@ -51,7 +63,7 @@ class Waiter:
 
     view: View
     told: Told = _nobody
-    halt: Halt | None = None
+    halt: Stop | None = None
 
     def ask(self, check: Check, patience: Patience) -> Evidence:
         """The deciding answer. Raises what `check.ask` raises."""
@@ -61,9 +73,9 @@ class Waiter:
         return self._while_true(check, patience, answer) if patience.during else answer
 
     def _until_true(self, check: Check, patience: Patience, first: Evidence) -> Evidence:
-        from tenacity import Retrying, retry_if_result, stop_after_delay, stop_when_event_set, wait_exponential
+        from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
 
-        began, halt = time.monotonic(), self.halt or threading.Event()
+        began = time.monotonic()
 
         def pause(seconds: float) -> None:
             self._rest(seconds)
@@ -79,14 +91,15 @@ class Waiter:
 
         def worth_it(answer: Evidence) -> bool:
             in_time = time.monotonic() - began + answer.again_in <= patience.within
-            return not (answer.passed or answer.hopeless) and in_time
+            return in_time and not (answer.passed or answer.hopeless or self._halted)
 
         if not worth_it(first):
             return first
         pause(max(first_pause, first.again_in))
+        waited = time.monotonic() - began
         Retrying(
             retry=retry_if_result(worth_it),
-            stop=stop_after_delay(max(0.0, patience.within - (time.monotonic() - began))) | stop_when_event_set(halt),
+            stop=stop_after_delay(max(0.0, patience.within - waited)),
             wait=lambda state: max(rising(state), answers[-1].again_in),
             sleep=pause,
             retry_error_callback=lambda _state: None,

@@ -66,6 +66,19 @@ class CheckReader:
         tree = check_keys(node, "a probe's use", ("probe", *CHECK_KEYS))
         return self._probe(tree["probe"], decode(part(tree, CHECK_KEYS), CheckKeys, folder=self.scope.folder))
 
+    def guards(self, node: Marked) -> tuple[CheckSpec, ...]:
+        """The probes that stay guarded, each by its name or with times of its own."""
+        if not isinstance(node, MarkedList):
+            raise misfit(node, "guard", "a list of probes")
+        found = (self._guard(entry) for entry in node)
+        return tuple(check for check in found if check is not None)
+
+    def _guard(self, node: Marked) -> CheckSpec | None:
+        if isinstance(node, Scalar):
+            return self._probe(node, CheckKeys())
+        tree = check_keys(node, "a guard", ("probe", "within", "every"), ("probe",))
+        return self._probe(tree["probe"], decode(part(tree, CHECK_KEYS), CheckKeys, folder=self.scope.folder))
+
     def _question(self, node: Marked) -> CheckSpec:
         tree = check_keys(node, "a check", (*self.types, *CHECK_KEYS))
         key = only(tree, self.types, "a check", "question")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recover.playbook.when import When
 
 OnFailure = Literal["stop", "continue", "isolate", "rollback"]
+GUARD_EVERY = 2.0  # seconds between two askings of a guarded check
 FINAL = "final"
 """The id of the step that the playbook's final checks are."""
 
@@ -151,7 +152,8 @@ class StepSpec:
     """A step as the playbook has it, one per item of a for_each (`group` is then the template's id).
 
     `sha256` is the hash of its content after probes and variables were put in: it does not change with
-    the step's place, formatting or comments. `where` is "file:line:column".
+    the step's place, formatting or comments. `where` is "file:line:column". `on_kept`: what it does depends on
+    the items that passed before it.
     """
 
     id: str
@@ -171,6 +173,8 @@ class StepSpec:
     item: Scalar | None = None
     repeatable: bool | None = None
     tags: tuple[str, ...] = ()
+    guards: tuple[CheckSpec, ...] = ()
+    on_kept: bool = False
     sha256: str = ""
 
     @property
@@ -191,7 +195,8 @@ class StepSpec:
         done_when = tuple(check.bind(scope) for check in self.done_when)
         checks = tuple(check.bind(scope) for check in self.checks)
         proofs = tuple(self._proof(n, *proof) for n, proof in enumerate(work.proofs())) if work else ()
-        return Step(self.id, work, (*proofs, *done_when, *checks), done_when, self._repeatable)
+        guards = {check.probe: _guarded(check.bind(scope), check.every) for check in self.guards}
+        return Step(self.id, work, (*proofs, *done_when, *checks), done_when, self._repeatable, guards=guards)
 
     def work(self, scope: Scope) -> Work | None:
         """What the step does, filled in; None for a pure check."""
@@ -210,6 +215,11 @@ class StepSpec:
         own = f" {self.id} {number}" if "***" in data else ""
         key = sha256(f"{type(check).__qualname__} {data}{own}".encode()).hexdigest()
         return Asked(check, patience(within, None, None), check.about, key)
+
+
+def _guarded(asked: Asked, every: float | None) -> Asked:
+    """In the background it is asked less often than where somebody waits for it."""
+    return replace(asked, patience=replace(asked.patience, every=every or GUARD_EVERY))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from recover.playbook.decode import Field, Items, Optionally, Record, Table, sha
 from recover.playbook.head import ObjectiveKeys, SecretKeys, TargetKeys, VariableKeys
 from recover.playbook.load import KEYS, VERSION
 from recover.playbook.model import FINAL
-from recover.playbook.stages import BLIND, CHECK_LISTS, ID, StepKeys
+from recover.playbook.stages import BLIND, CHECK_LISTS, GUARD, ID, StepKeys
 from recover.playbook.values import DURATION, Choice, FilePath, Shape, Sql, TextOrSecret, Value
 
 Json = dict[str, Any]
@@ -59,10 +59,16 @@ def _step(types: Mapping[str, type]) -> Json:
     own["id"] = {"type": "string", "pattern": f"^{ID.pattern}$"}
     actions = {kind: _of(work) for kind, work in types.items()}
     any_action = [{"required": [kind]} for kind in types]
-    step = _closed({**own, **actions, **{key: _list("check") for key in CHECK_LISTS}}, ("id", "name"))
+    lists = {**{key: _list("check") for key in CHECK_LISTS}, GUARD: {"type": "array", "items": _guard()}}
+    step = _closed({**own, **actions, **lists}, ("id", "name"))
     step["oneOf"] = [*any_action, {"required": ["check"], "not": {"anyOf": any_action}}]
     step["dependentRequired"] = {kind: ["done_when"] for kind in BLIND if kind in types}
     return step
+
+
+def _guard() -> Json:
+    times = {field.key: of_shape(field.shape) for field in _record(CheckKeys).fields if field.key != "during"}
+    return {"anyOf": [{"type": "string"}, _closed({"probe": {"type": "string"}, **times}, ("probe",))]}
 
 
 def _check(types: Mapping[str, type], *, probe: bool) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -114,7 +114,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Step:
-    """A step with every `${…}` filled in. `unless` says why it does not apply (its condition is false), or ""."""
+    """A step with every `${…}` filled in. `unless` says why it does not apply (its condition is false), or "".
+
+    `guards` are the checks, by name, that stay guarded once it is done.
+    """
 
     id: str
     work: Work | None = None
@@ -122,6 +125,7 @@ class Step:
     done_when: tuple[Asked, ...] = ()
     repeatable: bool = False
     unless: str = ""
+    guards: Mapping[str, Asked] = field(default_factory=dict)
 
     def decide(self, view: View) -> tuple[Action, ...]:
         """Every action still needed: none when `done_when` is true, else as the work sees it. Raises as they do."""

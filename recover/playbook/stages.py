@@ -44,6 +44,7 @@ class StepKeys:
 
 STEP_KEYS = tuple(StepKeys.__dataclass_fields__)
 CHECK_LISTS = ("check", "done_when")
+GUARD = "guard"
 
 
 @dataclass
@@ -91,7 +92,7 @@ class StageReader:
 
     def step(self, node: Marked, stage: str) -> list[StepSpec]:
         """One step, or one per item of its for_each."""
-        tree = check_keys(node, "a step", (*STEP_KEYS, *self.types, *CHECK_LISTS), ("id", "name"))
+        tree = check_keys(node, "a step", (*STEP_KEYS, *self.types, *CHECK_LISTS, GUARD), ("id", "name"))
         keys = decode(part(tree, STEP_KEYS), StepKeys, folder=self.folder, label="a step")
         items = _items(tree.get("for_each"))
         self._register(tree["id"], items)
@@ -112,6 +113,8 @@ class StageReader:
             needs=self._needs(tree["needs"], keys.id) if keys.needs else (),
             repeatable=keys.repeatable,
             tags=keys.tags,
+            guards=self.checks.guards(tree[GUARD]) if GUARD in tree else (),
+            on_kept=action is not None and "kept" in Known(self.scope.variables, as_name).mentioned(tree[action]),
         )
         steps = [self._finished(spec, tree, item) for item in items or (None,)]
         for step in steps:
@@ -173,10 +176,12 @@ def _require_sense(tree: MarkedDict, keys: StepKeys, action: Scalar | None) -> N
             f"{action} needs done_when: it cannot see its own outcome, so after a crash nobody could tell",
             "add done_when: [a check that is true once it has run]",
         )
-    if keys.on_failure == "isolate" and "for_each" not in tree:
-        raise fail(tree["on_failure"].mark, "on_failure: isolate is for a step with for_each: it leaves one item off")
-    if keys.on_failure == "rollback" and action in BLIND:
-        raise fail(tree["on_failure"].mark, f"on_failure: rollback cannot be kept: nothing takes {action} back")
+    if keys.on_failure in ("isolate", "rollback") and action in BLIND:
+        raise fail(
+            tree["on_failure"].mark, f"on_failure: {keys.on_failure} cannot be kept: nothing takes {action} back"
+        )
+    if keys.on_failure == "isolate" and action is None:
+        raise fail(tree["on_failure"].mark, "on_failure: isolate is for a step that does something: it is left off")
 
 
 def _when(condition: Scalar) -> When:
@@ -209,6 +214,8 @@ def _hash(step: StepSpec, known: Known) -> str:
     data["args"] = known.plain(step.args) if step.args is not None else None
     for key, checks in (("check", step.checks), ("done_when", step.done_when)):
         data[key] = [[check.sha256, check.within, check.during, check.every] for check in checks]
+    if step.guards:  # a step without one keeps the hash it had before there were guards
+        data[GUARD] = [[check.probe, check.sha256, check.within, check.every] for check in step.guards]
     return digest(data)
 
 

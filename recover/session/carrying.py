@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -70,8 +70,10 @@ class Carrying:
             gate.progress, gate.approved, gate.explain = self.progress, self._emit, partial(self._after, planned)
             world, bind = self.session.live, self.session.bind
             reach = crash_point(os.environ)
-            engine = Engine(world, bind, self._emit, self.progress, halt, reach, load_action, self._agreed)
-            outcome = engine.run(planned)
+            with closing(world.beside()) as beside:
+                tell = self._emit
+                engine = Engine(world, bind, tell, self.progress, halt, reach, load_action, self._agreed, beside)
+                outcome = engine.run(planned)
         return self._told(outcome, self._aftercare())
 
     def back(self, begin: RunResumed, chain: Sequence[Undo], start: RollbackStarted) -> int:

@@ -52,6 +52,18 @@ def test_a_for_each_is_one_step_per_item(stack: Path) -> None:
     assert (steps[1].item, steps[1].on_failure, steps[1].stage) == ("security_headers", "isolate", "Middleware")
 
 
+def test_a_step_names_the_probes_that_it_guards_with_times_of_their_own(tmp_path: Path) -> None:
+    playbook = loaded(
+        tmp_path,
+        book(
+            f"- {{id: a, name: A, {CHECK}, guard: [p, {{probe: q, within: 3s, every: 7s}}]}}",
+            head=TARGET + "probes: {p: {flag: {passes: true}}, q: {flag: {passes: true}}}\n",
+        ),
+    )
+    [guards] = [step.guards for step in playbook.steps if step.id == "a"]
+    assert [(guard.probe, guard.within, guard.every) for guard in guards] == [("p", None, None), ("q", 3, 7)]
+
+
 def test_a_probe_knows_the_services_behind_its_variables_and_the_patience_of_its_use(stack: Path) -> None:
     steps = {step.id: step for step in loaded(stack, DESIGN).steps}
     [login] = steps["login"].checks
@@ -87,7 +99,14 @@ BAD_STEPS = [
         "sql.run takes exactly one of query and file",
         "",
     ),
-    (f"- {{id: a, name: A, on_failure: ▸isolate, {CHECK}}}", "on_failure: isolate is for a step with for_each", ""),
+    (f"- {{id: a, name: A, guard: [▸p], {CHECK}}}", "there is no probe 'p'", ""),
+    (f"- {{id: a, name: A, guard: ▸p, {CHECK}}}", "guard expects a list of probes", ""),
+    (f"- {{id: a, name: A, guard: [{{probe: p, ▸during: 3s}}], {CHECK}}}", "unknown key 'during'", ""),
+    (
+        f"- {{id: a, name: A, on_failure: ▸isolate, {CHECK}}}",
+        "on_failure: isolate is for a step that does something",
+        "",
+    ),
     (f"- {{id: a, name: A, on_failure: ▸ignore, {CHECK}}}", "on_failure expects one of stop, continue", ""),
     (f"- {{id: a, name: A, needs: [▸b], {CHECK}}}\n- {{id: b, name: B, {CHECK}}}", "no step 'b' before this one", ""),
     (f"- {{id: bee, name: A, {CHECK}}}\n- {{id: b, name: B, needs: [▸bea], {CHECK}}}", "no step 'bea'", "'bee'?"),

@@ -1,0 +1,147 @@
+"""What was proven stays watched while later steps run, and the step that breaks it is the one that is named."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from worlds import Asked, Is, Kept, Set, Spec, Things, Want, bind, check, load, want
+
+from recover.checks.wait import Patience
+from recover.engine import Engine, Outcome
+from recover.events import CheckAnswered, RollbackDone, StepDone, StepFailed, StepIsolated
+from recover.halt import Halt
+from recover.plan import Plan, Planned
+
+FAST = Patience(within=0.3, every=0.01)
+LOGIN = Asked(Is("login", "works"), FAST)
+
+
+def guarded(step: Spec, *guards: Asked) -> Spec:
+    return replace(step, guards=guards or (LOGIN,))
+
+
+def run(specs: list[Spec], things: Things, world: Any = None) -> tuple[Outcome, Kept]:
+    kept = Kept(specs)
+    plan: Any = Plan(tuple(Planned(spec, "to do") for spec in specs))  # type: ignore[arg-type]  # a fake of a StepSpec
+    engine = Engine(world or things, bind, kept, kept.progress, Halt(), load=load)  # type: ignore[arg-type]
+    return engine.run(plan), kept
+
+
+class Breaking(Set):
+    """Sets its thing, and the login stops."""
+
+    def apply(self, world: Things) -> Any:
+        done = super().apply(world)
+        world.now["login"] = "broken"
+        return done
+
+
+class BreakingWant(Want):
+    def decide(self, world: Things) -> tuple[Set, ...]:
+        return tuple(Breaking(a.thing, a.value, a.because, a.before) for a in super().decide(world))
+
+
+def breaking(id: str, thing: str) -> Spec:
+    return Spec(id, lambda _kept: BreakingWant({thing: "on"}), (Asked(Is(thing, "on")),))
+
+
+@pytest.fixture
+def things() -> Things:
+    return Things({"login": "works"})
+
+
+def test_the_step_that_breaks_it_is_stopped_and_named(things: Things) -> None:
+    steps = [guarded(check("login", LOGIN.check)), want("fine", fine="on"), breaking("bad", "exporter"), want("x", x=1)]
+    outcome, kept = run(steps, things)
+    assert outcome.exit_code == 1
+    [failed] = [event for event in kept.events if isinstance(event, StepFailed)]
+    assert (failed.step, failed.what) == ("bad", "login was proven before, and fails since step bad")
+    assert "it is broken" in failed.why
+    assert kept.said(StepDone) == ["login", "fine"]
+    assert "x" not in things.now
+
+
+def test_without_a_guard_it_goes_by_unseen(things: Things) -> None:
+    steps = [check("login", LOGIN.check), breaking("bad", "exporter"), want("x", x=1)]
+    outcome, _kept = run(steps, things)
+    assert outcome.exit_code == 0
+
+
+def test_a_guard_is_asked_while_a_step_waits_and_ends_the_wait(things: Things) -> None:
+    """The step would wait for a minute; the login breaks while it does."""
+    waiting = Spec("slow", lambda _kept: Want({"s": 1}), (Asked(Is("never", "true"), Patience(within=60, every=0.05)),))
+    timer = threading.Timer(0.2, lambda: things.now.update(login="broken"))
+    timer.start()
+    _outcome, kept = run([guarded(check("login", LOGIN.check)), waiting], things)
+    timer.join()
+    [failed] = [event for event in kept.events if isinstance(event, StepFailed)]
+    assert failed.what == "login was proven before, and fails since step slow"
+    assert not [
+        event for event in kept.events if isinstance(event, CheckAnswered) and "never" in event.evidence.question
+    ]
+
+
+def test_a_moment_in_which_it_fails_breaks_nothing(things: Things) -> None:
+    patient = Asked(LOGIN.check, Patience(within=30, every=0.01))
+    slow = Spec("slow", lambda _kept: Want({"s": 1}), (Asked(Is("late", "true"), Patience(within=30, every=0.01)),))
+    timers = [
+        threading.Timer(0.1, lambda: things.now.update(login="broken")),
+        threading.Timer(0.3, lambda: things.now.update(login="works")),
+        threading.Timer(0.5, lambda: things.now.update(late="true")),
+    ]
+    for timer in timers:
+        timer.start()
+    outcome, kept = run([guarded(check("login", LOGIN.check), patient), slow], things)
+    assert outcome.exit_code == 0, kept.events
+
+
+def test_a_step_that_works_on_what_is_guarded_is_asked_at_its_end_only(things: Things) -> None:
+    asked: list[str] = []
+
+    class Noting(Is):
+        def ask(self, world: Things) -> Any:
+            asked.append(threading.current_thread().name)
+            return super().ask(world)
+
+    own = Asked(Noting("login", "works"), FAST)
+    slow = Spec("login-again", lambda _kept: Want({"login": "works"}, blind=True))
+    run([guarded(check("login", LOGIN.check), own), slow], things)
+    assert len(asked) == 1
+
+
+def test_isolate_takes_the_step_back_and_goes_on_degraded(things: Things) -> None:
+    class Tied(Things):
+        """The login works while the exporter is off."""
+
+        def look(self, thing: str) -> object:
+            if thing == "login":
+                return "broken" if self.now.get("exporter") == "on" else "works"
+            return super().look(thing)
+
+    tied = Tied({})
+    bad = Spec("bad", lambda _kept: Want({"exporter": "on"}), on_failure="isolate", on_kept=False)
+    outcome, kept = run([guarded(check("login", LOGIN.check)), bad, want("x", x=1)], tied)
+    assert (outcome.exit_code, outcome.text) == (3, "recovered, degraded: bad is left off")
+    assert kept.said(StepIsolated) == ["bad"]
+    assert [event.steps for event in kept.events if isinstance(event, RollbackDone)] == [("bad",)]
+    assert tied.now == {"exporter": None, "x": 1}
+
+
+def test_a_broken_guard_is_not_passed_on_to_the_steps_after_it(things: Things) -> None:
+    """`continue` is for a step that fails, not for one that breaks what was proven."""
+    bad = replace(breaking("bad", "exporter"), on_failure="continue")
+    outcome, kept = run([guarded(check("login", LOGIN.check)), bad, want("x", x=1)], things)
+    assert outcome.exit_code == 1
+    assert kept.said(StepFailed) == ["bad"]
+
+
+def test_a_guard_stands_after_a_resume_too(things: Things) -> None:
+    login, bad = guarded(check("login", LOGIN.check)), breaking("bad", "exporter")
+    kept = Kept([login, bad])
+    plan: Any = Plan((Planned(login, "done"), Planned(bad, "to do")))  # type: ignore[arg-type]
+    outcome = Engine(things, bind, kept, kept.progress, Halt(), load=load).run(plan)  # type: ignore[arg-type]
+    assert outcome.exit_code == 1
+    assert kept.said(StepFailed) == ["bad"]
