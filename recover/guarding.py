@@ -122,9 +122,10 @@ class Guards:
         return {name: asked for name, asked in self.standing.items() if not asked.about & own}
 
     def _watch(self, name: str, asked: Asked, watch: Watch, over: threading.Event) -> None:
-        waiter = Waiter(self.view, halt=Either(self.halt, over))
-        while not over.wait(asked.patience.every) and not watch.stop.is_set():
+        waiter, pause = Waiter(self.view, halt=Either(self.halt, over)), asked.patience.every
+        while not over.wait(pause) and not watch.stop.is_set():
             evidence = waiter.ask(asked.check, Patience(asked.patience.within))
+            pause = max(asked.patience.every, evidence.again_in)
             if not (evidence.passed or evidence.again_in or over.is_set() or self.halt.is_set()):
                 watch.found[name] = evidence
                 watch.broken.set()

@@ -1,4 +1,4 @@
-"""How often an address may be asked: a budget of our own, and the limit that the other side names (Retry-After).
+"""How often an address is asked: a budget of our own, and the limit that the other side names (Retry-After).
 
 A login probe that spends the rate limit of the account it logs in with locks out the people it is to help.
 """
@@ -19,26 +19,15 @@ UNSAID = 10.0
 
 @dataclass
 class Paces:
-    """The calls of the last minute, and until when each address wants to be left alone. Safe between threads."""
+    """The calls of the last minute, per address. Safe between threads."""
 
     _calls: dict[str, deque[float]] = field(default_factory=dict)
-    _closed: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, address: str, per_minute: int | None) -> None:
         """Count one call; first wait, for a minute at most, until the budget has room for it."""
         while wait := self._room_in(address, per_minute):
             time.sleep(wait)
-
-    def close(self, address: str, seconds: float) -> None:
-        """The address does not want to be asked for so long."""
-        with self._lock:
-            self._closed[address] = time.monotonic() + seconds
-
-    def closed(self, address: str) -> float:
-        """Seconds until the address may be asked again; 0 when it may now."""
-        with self._lock:
-            return max(0.0, self._closed.get(address, 0.0) - time.monotonic())
 
     def _room_in(self, address: str, per_minute: int | None) -> float:
         """Seconds until there is room; 0 when there is, and the call is counted."""

@@ -50,14 +50,11 @@ class HttpWeb:
         timeout: float = 5.0,
     ) -> Reply:
         """POST of credentials, as `world.SeeWeb` promises."""
-        if left := self._paces.closed(url):
-            raise _limited(url, left)
         self._paces.take(url, per_minute)
         body: dict[str, Any] = {"json": _plain(form)} if json else {"form": form}
         reply = self.send("POST", url, headers=headers, timeout=timeout, **body)
         if reply.status == TOO_MANY:
-            self._paces.close(url, seconds := retry_after(reply.headers.get("retry-after")))
-            raise _limited(url, seconds)
+            raise _limited(url, retry_after(reply.headers.get("retry-after")))
         return reply
 
     def send(

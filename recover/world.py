@@ -185,8 +185,8 @@ class SeeWeb(Protocol):
     ) -> Reply:
         """POST of credentials as a form, or as `json`: the one POST that is a question.
 
-        Waits until it is within the budget of so many calls `per_minute` to this address. Raises Limited while the
-        other side wants to be left alone (429), Unreachable.
+        Waits until it is within the budget of so many calls `per_minute` to this address. Raises Limited when
+        the other side wants to be left alone (429), Unreachable.
         """
 
 

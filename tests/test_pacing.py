@@ -48,16 +48,6 @@ def test_each_address_has_a_budget_of_its_own(clock: Clock) -> None:
     assert clock.now == 1000
 
 
-def test_an_address_is_left_alone_for_as_long_as_it_wants(clock: Clock) -> None:
-    paces = Paces()
-    assert paces.closed("a") == 0
-    paces.close("a", 30)
-    clock.sleep(10)
-    assert (paces.closed("a"), paces.closed("b")) == (20, 0)
-    clock.sleep(21)
-    assert paces.closed("a") == 0
-
-
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [

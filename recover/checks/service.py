@@ -52,11 +52,13 @@ class ServiceIs:
         try:
             state = view.services.state(self.name, probe=self.state != "stopped")
             missed = self._misses(state)
+            settled = state.running and missed == self._other_than_declared(state)
             ended = self.state != "stopped" and (state.status == "exited" or looping(state)) and not finished(state)
             tail = "\n".join(deque(view.services.logs(self.name), TAIL)) if ended else None
         except RecoverError as error:
             return Evidence(question, f"{error.what}: {error.why or error.next}", passed=False)
-        return Evidence(question, missed or "yes", passed=not missed, hopeless=ended, attachment=tail)
+        hopeless = ended or bool(missed and settled)  # no waiting gives a running instance another configuration
+        return Evidence(question, missed or "yes", passed=not missed, hopeless=hopeless, attachment=tail)
 
     def _misses(self, state: ServiceState) -> str:
         """What is not as wanted, or ""."""
@@ -66,6 +68,9 @@ class ServiceIs:
             return f"it is {state.status}{f': {state.detail}' if state.detail else ''}"
         if self.restarts is not None and state.restarts > self.restarts:
             return f"it was restarted {state.restarts} times, wanted at most {self.restarts}"
+        return self._other_than_declared(state)
+
+    def _other_than_declared(self, state: ServiceState) -> str:
         return "; ".join(filter(None, [state.note, *undeclared(state)])) if self.as_declared else ""
 
 

@@ -139,6 +139,28 @@ def rehearse(
 
 
 @app.command()
+def probe(
+    playbook: Playbook,
+    each_middleware: Annotated[
+        bool, typer.Option("--each-middleware", help="Each item of the step alone, all together, and none.")
+    ] = False,
+    step: Annotated[str | None, typer.Option(help="The step whose items are tried; default: the only one.")] = None,
+    target: Target = None,
+    e: Set = None,
+    project: Project = None,
+    state_dir: State = None,
+    yes: Yes = False,
+    no_input: Quiet = False,
+    json: Json = False,
+) -> int:
+    """Ask the playbook's probes now; or find the middleware that breaks the service, and put it back as it was."""
+    from recover.session import probing
+
+    options = options_of(locals())
+    return probing.each(playbook, options, step) if each_middleware or step else probing.ask(playbook, options)
+
+
+@app.command()
 def run(
     playbook: Annotated[Path | None, typer.Argument(help="The playbook file; a plan names its own.")] = None,
     plan: Annotated[

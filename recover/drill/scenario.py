@@ -53,7 +53,7 @@ class BreakSpec:
 
 @dataclass(frozen=True)
 class Fault:
-    """A further fault to choose by name: sets one variable to one of the choices."""
+    """A further fault to choose by name: sets one variable to one of the choices, or to several with commas between."""
 
     env: str
     help: str
@@ -80,10 +80,10 @@ class Scenario:
             fault = self.faults.get(name)
             if fault is None:
                 raise UsageError(f"no fault {name!r}", why=did_you_mean(name, self.faults), next=_known(self.faults))
-            if choice not in fault.choices:
-                raise UsageError(
-                    f"{name} cannot be {choice!r}", why=did_you_mean(choice, fault.choices), next=_known(fault.choices)
-                )
+            for one in choice.split(","):
+                if one not in fault.choices:
+                    hint = did_you_mean(one, fault.choices)
+                    raise UsageError(f"{name} cannot be {one!r}", why=hint, next=_known(fault.choices))
             env[fault.env] = choice
         return env
 

@@ -133,7 +133,7 @@ def _step_skipped(p: Progress, data: Mapping[str, Any]) -> None:
 
 
 def _step_isolated(p: Progress, data: Mapping[str, Any]) -> None:
-    p.isolated[data["step"]] = data["because"]
+    p.isolated[data["step"]], p.taken_back = data["because"], False
     _landed(p, data["step"])
 
 

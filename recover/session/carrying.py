@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,7 @@ from types import FrameType
 from recover.acting import CrashPoint
 from recover.agreement import Agreement
 from recover.engine import Engine, Outcome
-from recover.errors import Interrupted, NeedsApproval, UndoFailed
+from recover.errors import Interrupted, NeedsApproval, RecoverError, UndoFailed
 from recover.events import (
     ActionStarted,
     Event,
@@ -36,6 +36,7 @@ from recover.plan import Plan
 from recover.playbook.model import StepSpec
 from recover.playbook.scope import Step
 from recover.previewing import preview
+from recover.probing import Matrix, Probing, Trial
 from recover.session.opening import Opened
 from recover.session.options import Options
 from recover.session.saying import say
@@ -91,6 +92,25 @@ class Carrying:
                 outcome = Outcome(error.exit_code, error.what)
             self._emit(RunEnded(outcome.exit_code, outcome.text, time.monotonic() - began))
         return self._told(outcome, [])
+
+    def probe(self, begin: Sequence[Event], combinations: Sequence[Trial]) -> Matrix:
+        """Try the combinations, and put everything back as it was."""
+        halt = self.session.halt
+        with screen(self.session, replace(self.options, json=False), self.folder) as self._draw, signals(halt):
+            for event in begin:
+                self._emit(event)
+            began = time.monotonic()
+            self.session.live.learned = self._learn
+            reach = crash_point(os.environ)
+            world, bind = self.session.live, self.session.bind
+            try:
+                probing = Probing(world, bind, self._emit, self.progress, load_action, halt, reach)
+                matrix = probing.matrix(combinations, lambda _row: None)
+            except RecoverError as error:
+                self._emit(RunEnded(error.exit_code, error.what, time.monotonic() - began))
+                raise
+            self._emit(RunEnded(0 if matrix.good else 3, matrix.verdict, time.monotonic() - began))
+        return matrix
 
     def _told(self, outcome: Outcome, aftercare: Sequence[str]) -> int:
         if not self.options.json:

@@ -32,11 +32,16 @@ def api_settings(environ: Mapping[str, str]) -> Settings:
         database_url=database_url(environ),
         redis_url=redis_url(environ),
         jwt_key=secret(environ, "JWT_KEY_FILE"),
-        middleware=tuple(name.strip() for name in environ.get("MIDDLEWARE", ALL_MIDDLEWARE).split(",") if name.strip()),
+        middleware=names(environ.get("MIDDLEWARE", ALL_MIDDLEWARE)),
         broken_middleware=environ.get("BROKEN_MIDDLEWARE", "").strip(),
         login_limit=int(environ.get("RATE_LIMIT_LOGINS") or 200),
         request_limit=int(environ.get("RATE_LIMIT_REQUESTS") or 120),
     )
+
+
+def names(listed: str) -> tuple[str, ...]:
+    """The names in a list with commas."""
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 def database_url(environ: Mapping[str, str]) -> URL:

@@ -1,7 +1,7 @@
 """The six middlewares, each switched by its name in MIDDLEWARE.
 
 A middleware is a function that gets the request and what comes after it. `BROKEN_MIDDLEWARE` names
-one that is to be built broken, in a way that happens to it in practice: logins stop and health stays 200.
+those that are to be built broken, in a way that happens to them in practice: logins stop and health stays 200.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from aiwfe.middleware import authentication, csrf, error, metrics, request_protection, security_headers
 from aiwfe.parts import Parts
+from aiwfe.settings import names
 
 Next = Callable[[Request], Awaitable[Response]]
 Dispatch = Callable[[Request, Next], Awaitable[Response]]
@@ -30,10 +31,10 @@ MIDDLEWARE: dict[str, Build] = {
 
 def chosen_middleware(parts: Parts) -> list[Middleware]:
     """The chosen middlewares, the first one outermost. SystemExit for a name that is none."""
-    chosen, broken = parts.settings.middleware, parts.settings.broken_middleware
+    chosen, broken = parts.settings.middleware, names(parts.settings.broken_middleware)
     _require_known("MIDDLEWARE", chosen)
-    _require_known("BROKEN_MIDDLEWARE", (broken,) if broken else ())
-    return [Middleware(BaseHTTPMiddleware, dispatch=MIDDLEWARE[name](parts, name == broken)) for name in chosen]
+    _require_known("BROKEN_MIDDLEWARE", broken)
+    return [Middleware(BaseHTTPMiddleware, dispatch=MIDDLEWARE[name](parts, name in broken)) for name in chosen]
 
 
 def _require_known(variable: str, names: tuple[str, ...]) -> None:
