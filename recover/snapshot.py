@@ -22,7 +22,19 @@ from recover.journal.records import plain
 from recover.plain import load
 from recover.secrets import Redactor, Secret
 from recover.stack import Address, ServiceState, Status
-from recover.world import Reply, Row, SeeDatabase, SeeServices, SeeWeb, Statement, Text, View
+from recover.world import (
+    KeyPair,
+    Presented,
+    Reply,
+    Row,
+    SeeDatabase,
+    SeeServices,
+    SeeWeb,
+    Statement,
+    Text,
+    TlsProtocol,
+    View,
+)
 
 VERSION = 1
 KINDS = ("Unreachable", "Precondition", "StepError", "PlaybookError")
@@ -181,6 +193,25 @@ class _Web:
     def sign_in(self, url: str, form: Mapping[str, Text], *, timeout: float = 5.0) -> Reply:
         question = ["web", "sign in", url, form]
         return load(Reply, self.source.answer(question, lambda: self.real.sign_in(url, form, timeout=timeout)))
+
+    def certificates(
+        self,
+        host: str,
+        port: int,
+        *,
+        protocol: TlsProtocol = "tls",
+        name: str = "",
+        client: KeyPair | None = None,
+        timeout: float = 5.0,
+    ) -> Presented:
+        def ask() -> Presented:
+            real: Presented = self.real.certificates(
+                host, port, protocol=protocol, name=name, client=client, timeout=timeout
+            )
+            return real
+
+        question = ["web", "certificates", f"{host}:{port}", protocol, name, client]
+        return load(Presented, self.source.answer(question, ask))
 
 
 @dataclass(frozen=True)

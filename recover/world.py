@@ -166,6 +166,29 @@ class Reply:
             return None
 
 
+@dataclass(frozen=True)
+class KeyPair:
+    """A certificate and its private key: the paths of the two files."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What a server shows of itself in a TLS handshake: its certificates as PEM, its own first.
+
+    `refusal`: in its own words, why it did not accept us after it had shown them, or "".
+    """
+
+    chain: tuple[str, ...]
+    refusal: str = ""
+
+
+TlsProtocol = Literal["tls", "postgres"]
+"""How TLS begins: at once, or after PostgreSQL's SSLRequest."""
+
+
 class SeeWeb(Protocol):
     """Asking over HTTP: a fresh connection each time, finite time-outs, no redirects followed."""
 
@@ -174,6 +197,22 @@ class SeeWeb(Protocol):
 
     def sign_in(self, url: str, form: Mapping[str, Text], *, timeout: float = 5.0) -> Reply:
         """POST of credentials as a form: the one POST that is a question. Raises Unreachable."""
+
+    def certificates(
+        self,
+        host: str,
+        port: int,
+        *,
+        protocol: TlsProtocol = "tls",
+        name: str = "",
+        client: KeyPair | None = None,
+        timeout: float = 5.0,
+    ) -> Presented:
+        """The certificates that the server there shows, whatever they are worth: nothing is verified, nothing asked.
+
+        `name` is the host name it is asked for (SNI), `client` what we show of ourselves. Raises Unreachable when
+        there is no TLS, StepError when the client's files cannot be used.
+        """
 
 
 class Web(SeeWeb, Protocol):
