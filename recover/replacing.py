@@ -48,7 +48,7 @@ def digest(path: Path) -> str:
 
 def put(path: Path, content: bytes, guise: Guise, run: str) -> None:
     """The file has this content, at once and for good. Raises OSError, and then the old file is as it was."""
-    new = path.with_name(f".{path.name}.new-{run}")
+    new = _unfinished(path, run)
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write(content)
@@ -60,9 +60,10 @@ def put(path: Path, content: bytes, guise: Guise, run: str) -> None:
     sync(path.parent)
 
 
-def remove(path: Path) -> None:
-    """There is no such file, for good. Raises OSError."""
+def remove(path: Path, run: str) -> None:
+    """There is no such file, for good, nor one that a killed `put` of this run has left. Raises OSError."""
     path.unlink(missing_ok=True)
+    _unfinished(path, run).unlink(missing_ok=True)
     sync(path.parent)
 
 
@@ -97,6 +98,10 @@ def kept(path: Path, run: str, was: str) -> Path:
         if there == was:
             return beside
     raise StepError(f"the old {path.name} is not kept any more", where=str(path), why=f"none has the sha256 {was}")
+
+
+def _unfinished(path: Path, run: str) -> Path:
+    return path.with_name(f".{path.name}.new-{run}")
 
 
 def _names(path: Path, run: str) -> Iterator[Path]:

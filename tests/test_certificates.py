@@ -97,6 +97,11 @@ def test_an_intermediate_that_leads_elsewhere_is_the_one_that_is_named() -> None
     )
 
 
+def test_a_root_in_the_file_that_is_another_one_ends_the_path() -> None:
+    [found] = findings(OTHER.leaf("db"), chain=(OTHER,))
+    assert found == "the intermediate CN=Other CA is signed by itself (CN=Other CA), not by the authority CN=Test CA"
+
+
 def test_an_expired_intermediate_and_one_that_may_not_sign_are_named() -> None:
     old = CA.intermediate(begin=-5, end=-1)
     [found] = findings(old.leaf("db"), chain=(old,))

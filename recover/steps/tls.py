@@ -171,7 +171,7 @@ def _require_as(files: tuple[tuple[Path, str], ...]) -> None:
 
 def _put_back(path: Path, old: Path | None, run: str) -> None:
     if old is None:
-        replacing.remove(path)
+        replacing.remove(path, run)
     elif guise := Guise.of(old):
         replacing.put(path, old.read_bytes(), guise, run)
 

@@ -243,6 +243,19 @@ def test_between_the_two_renames_is_one_of_the_points(
     assert "the key does not belong to the certificate" in again.because
 
 
+def test_an_undo_where_there_was_none_takes_away_what_a_kill_has_left(
+    folder: Path, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [action] = step(folder).decide(VIEW)
+    revive = killing(monkeypatch, "replace", 2)
+    with pytest.raises(Died):
+        action.apply(world)
+    revive()
+    assert names(folder) == {"server.key", ".server.crt.new-r1"}
+    undo(action, world)
+    assert names(folder) == set()
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_an_undo_that_was_killed_goes_on(folder: Path, world: Any, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
     CA.leaf("db").write(folder)
