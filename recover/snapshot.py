@@ -21,20 +21,8 @@ from recover.errors import RecoverError, Unreachable, UsageError
 from recover.journal.records import plain
 from recover.plain import load
 from recover.secrets import Redactor, Secret
-from recover.stack import Address, ServiceState, Status
-from recover.world import (
-    KeyPair,
-    Presented,
-    Reply,
-    Row,
-    SeeDatabase,
-    SeeServices,
-    SeeWeb,
-    Statement,
-    Text,
-    TlsProtocol,
-    View,
-)
+from recover.stack import Address, KeyPair, Presented, ServiceState, Status, TlsProtocol
+from recover.world import Reply, Row, SeeDatabase, SeeServices, SeeWeb, Statement, Text, View
 
 VERSION = 1
 KINDS = ("Unreachable", "Precondition", "StepError", "PlaybookError")

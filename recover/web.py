@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from recover.errors import StepError, Unreachable
 from recover.secrets import Secret
-from recover.world import KeyPair, Presented, Reply, Text, TlsProtocol
+from recover.stack import KeyPair, Presented, TlsProtocol
+from recover.world import Reply, Text
 
 if TYPE_CHECKING:
     import ssl

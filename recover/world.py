@@ -17,7 +17,7 @@ from typing import ClassVar, Literal, Protocol
 from recover.errors import NotYetKnown
 from recover.evidence import Evidence
 from recover.secrets import Secret
-from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status
+from recover.stack import AS_DECLARED, Address, Given, KeyPair, Presented, ServiceState, Status, TlsProtocol
 
 Resource = str
 """What an action touches and a step claims: "service:api", "database:main", "backup:main"."""
@@ -164,29 +164,6 @@ class Reply:
             return loads(self.text)
         except ValueError:
             return None
-
-
-@dataclass(frozen=True)
-class KeyPair:
-    """A certificate and its private key: the paths of the two files."""
-
-    certificate: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Presented:
-    """What a server shows of itself in a TLS handshake: its certificates as PEM, its own first.
-
-    `refusal`: in its own words, why it did not accept us after it had shown them, or "".
-    """
-
-    chain: tuple[str, ...]
-    refusal: str = ""
-
-
-TlsProtocol = Literal["tls", "postgres"]
-"""How TLS begins: at once, or after PostgreSQL's SSLRequest."""
 
 
 class SeeWeb(Protocol):

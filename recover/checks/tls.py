@@ -12,7 +12,8 @@ from recover.certificates import Finding, Standard, Verdict
 from recover.checks import key_file
 from recover.errors import PlaybookError, StepError, Unreachable
 from recover.evidence import Evidence, utc_now
-from recover.world import Forecast, KeyPair, Presented, Resource, Seconds, View
+from recover.stack import KeyPair, Presented
+from recover.world import Forecast, Resource, Seconds, View
 
 DAYS_LEFT = 14
 """Days of validity that a certificate should have left: time to notice and to act."""

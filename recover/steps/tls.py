@@ -18,7 +18,8 @@ from recover.errors import Drifted, PlaybookError, StepError, SystemRefused
 from recover.evidence import utc_now
 from recover.issuing import Issued, issue
 from recover.replacing import Guise
-from recover.world import Action, Check, Forecast, Inverse, KeyPair, Resource, RunPlace, View, World
+from recover.stack import KeyPair
+from recover.world import Action, Check, Forecast, Inverse, Resource, RunPlace, View, World
 
 CERTIFICATE_MODE, KEY_MODE = 0o644, 0o600  # where there was no file before
 

@@ -20,8 +20,9 @@ from recover.errors import NotYetKnown, PlaybookError
 from recover.evidence import Evidence
 from recover.secrets import Redactor
 from recover.snapshot import Recording, Replayed, Seen
+from recover.stack import KeyPair
 from recover.web import HttpWeb
-from recover.world import Forecast, KeyPair, View
+from recover.world import Forecast, View
 
 VIEW: Any = SimpleNamespace(web=HttpWeb())
 CA = authority()

@@ -16,9 +16,10 @@ from worlds import Died
 from recover.acting import as_data
 from recover.errors import Drifted, NotYetKnown, PlaybookError, StepError, SystemRefused
 from recover.journal.records import plain
+from recover.stack import KeyPair
 from recover.steps import load_action
 from recover.steps.tls import ReissueCertificate
-from recover.world import Forecast, Inverse, KeyPair, RunPlace
+from recover.world import Forecast, Inverse, RunPlace
 
 CA = authority()
 VIEW: Any = None
