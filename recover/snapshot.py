@@ -21,7 +21,7 @@ from recover.errors import RecoverError, Unreachable, UsageError
 from recover.journal.records import plain
 from recover.plain import load
 from recover.secrets import Redactor, Secret
-from recover.stack import Address, ServiceState, Status
+from recover.stack import Address, KeyPair, Presented, ServiceState, Status, TlsProtocol
 from recover.world import Reply, Row, SeeDatabase, SeeServices, SeeWeb, Statement, Text, View
 
 VERSION = 1
@@ -182,6 +182,25 @@ class _Web:
     def sign_in(self, url: str, form: Mapping[str, Text], **how: Any) -> Reply:
         question = ["web", "sign in", url, form]
         return load(Reply, self.source.answer(question, lambda: self.real.sign_in(url, form, **how)))
+
+    def certificates(
+        self,
+        host: str,
+        port: int,
+        *,
+        protocol: TlsProtocol = "tls",
+        name: str = "",
+        client: KeyPair | None = None,
+        timeout: float = 5.0,
+    ) -> Presented:
+        def ask() -> Presented:
+            real: Presented = self.real.certificates(
+                host, port, protocol=protocol, name=name, client=client, timeout=timeout
+            )
+            return real
+
+        question = ["web", "certificates", f"{host}:{port}", protocol, name, client]
+        return load(Presented, self.source.answer(question, ask))
 
 
 @dataclass(frozen=True)

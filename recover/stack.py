@@ -1,4 +1,4 @@
-"""One service as data: how it is, what an instance of it can be given, where it is reached."""
+"""One service as data: how it is, what an instance of it can be given, where it is reached, what it shows over TLS."""
 
 from __future__ import annotations
 
@@ -99,3 +99,29 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A certificate and its private key: the paths of the two files."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What a server shows of itself in a TLS handshake: its certificates as PEM, its own first.
+
+    `refusal`: in its own words, why it did not accept us after it had shown them, or "".
+    """
+
+    chain: tuple[str, ...]
+    refusal: str = ""
+
+
+TlsProtocol = Literal["tls", "postgres"]
+"""How TLS begins: at once, or after PostgreSQL's SSLRequest."""

@@ -6,14 +6,18 @@ must not fail for that. One TLS context is kept: building it costs 20 ms each ti
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from recover.errors import Limited, Unreachable
+from recover.errors import Limited, StepError, Unreachable
 from recover.pacing import Paces, retry_after
 from recover.secrets import Secret
+from recover.stack import KeyPair, Presented, TlsProtocol
 from recover.world import Reply, Text
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 BODY_LIMIT = 64 * 1024
 TOO_MANY = 429  # RFC 6585, section 4
+SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)  # PostgreSQL's documentation, "Message Formats"
 
 
 class HttpWeb:
@@ -81,8 +86,140 @@ class HttpWeb:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise Unreachable(f"{method} {url} got no answer", where=url, why=_reason(error)) from None
 
+    def certificates(
+        self,
+        host: str,
+        port: int,
+        *,
+        protocol: TlsProtocol = "tls",
+        name: str = "",
+        client: KeyPair | None = None,
+        timeout: float = 5.0,
+    ) -> Presented:
+        """What the server shows of itself. Each wait takes `timeout` seconds at most.
+
+        Raises Unreachable when there is no TLS, StepError when the client's files cannot be used.
+        """
+        context = _unverified(client)
+        try:
+            with socket.create_connection((host, port), timeout) as line:
+                if protocol == "postgres":
+                    _request_tls(line)
+                return _Tls.over(line, context, name or host).presented()
+        except (OSError, ValueError) as error:
+            where = f"{host}:{port}"
+            raise Unreachable(f"{where} shows no certificate", where=where, why=_reason(error)) from None
+
     def _tls_for(self, url: str) -> ssl.SSLContext | bool:
         return self._tls if url.startswith("https:") else False
+
+
+def _unverified(client: KeyPair | None) -> ssl.SSLContext:
+    """Takes any certificate, because a bad one is to be looked at. Nothing is sent over such a line."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        if client:
+            context.load_cert_chain(client.certificate, client.key, _no_passphrase)
+    except (OSError, ValueError) as error:
+        where = f"{client.certificate}, {client.key}" if client else ""
+        raise StepError("our own certificate and key cannot be used", where=where, why=_words(error)) from None
+    return context
+
+
+def _no_passphrase() -> str:
+    """Instead of a prompt at the terminal."""
+    raise ValueError("the key is protected by a passphrase")
+
+
+def _request_tls(line: socket.socket) -> None:
+    line.sendall(SSL_REQUEST)
+    if (said := line.recv(1)) != b"S":
+        what = "it has TLS turned off (ssl = off)" if said == b"N" else f"its answer to SSLRequest is {said!r}"
+        raise ConnectionError(what)
+
+
+@dataclass(frozen=True)
+class _Tls:
+    """TLS over a line that we read ourselves: what came before a reset is still heard."""
+
+    line: socket.socket
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+    inner: ssl.SSLObject
+
+    @classmethod
+    def over(cls, line: socket.socket, context: ssl.SSLContext, name: str) -> _Tls:
+        """The client's side, before its handshake."""
+        import ssl
+
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        return cls(line, incoming, outgoing, context.wrap_bio(incoming, outgoing, server_hostname=name))
+
+    def presented(self) -> Presented:
+        """The handshake as far as it goes: a refusal after the certificates were shown is an answer too."""
+        import ssl
+
+        refusal = ""
+        try:
+            self._do(self.inner.do_handshake)
+            refusal = self._last_words()
+        except (ssl.SSLError, ConnectionError) as error:
+            refusal = _words(error)
+            if not self._chain():
+                raise
+        return Presented(self._chain(), refusal)
+
+    def _last_words(self) -> str:
+        """Say goodbye, and hear whether we are refused.
+
+        In TLS 1.3 the other side looks at our certificate only after our handshake is over, and to answer the goodbye
+        it has to have done so. That it closes without a word, or goes on, is no refusal.
+        """
+        import ssl
+
+        try:
+            with suppress(ssl.SSLWantReadError):
+                self.inner.unwrap()
+            self._do(lambda: self.inner.read(1))
+        except OSError as error:
+            return _words(error) if "ALERT" in str(getattr(error, "reason", "")) else ""
+        return ""
+
+    def _do(self, act: Callable[[], object]) -> None:
+        """The act, with everything it has to send and hear for it."""
+        import ssl
+
+        while True:
+            try:
+                act()
+            except ssl.SSLWantReadError:
+                self._exchange()
+            else:
+                break
+        self._send()
+
+    def _exchange(self) -> None:
+        with suppress(ConnectionError):  # there may be something to hear all the same
+            self._send()
+        if heard := self.line.recv(BODY_LIMIT):
+            self.incoming.write(heard)
+        else:
+            self.incoming.write_eof()
+
+    def _send(self) -> None:
+        self.line.sendall(self.outgoing.read())
+
+    def _chain(self) -> tuple[str, ...]:
+        """What the other side has shown; Python tells it since 3.13, and its private object since 3.10."""
+        import ssl
+
+        if hasattr(self.inner, "get_unverified_chain"):
+            return tuple(ssl.DER_cert_to_PEM_cert(der) for der in self.inner.get_unverified_chain())
+        private: Any = self.inner._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+        return tuple(one.public_bytes() for one in private.get_unverified_chain() or ())
 
 
 def ping(url: str, timeout: float = 2.0) -> str:
@@ -119,6 +256,13 @@ def _limited(url: str, seconds: float) -> Limited:
 
 def _plain(values: Mapping[str, Text]) -> dict[str, str]:
     return {key: value.reveal() if isinstance(value, Secret) else value for key, value in values.items()}
+
+
+def _words(error: Exception) -> str:
+    """ "tlsv1 alert unknown ca", or the system's words."""
+    reason = getattr(error, "reason", None)
+    said = reason.replace("_", " ").lower() if isinstance(reason, str) else getattr(error, "strerror", None)
+    return str(said or error)
 
 
 def _reason(error: Exception) -> str:

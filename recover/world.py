@@ -17,7 +17,7 @@ from typing import ClassVar, Literal, Protocol
 from recover.errors import NotYetKnown
 from recover.evidence import Evidence
 from recover.secrets import Secret
-from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status
+from recover.stack import AS_DECLARED, Address, Given, KeyPair, Presented, ServiceState, Status, TlsProtocol
 
 Resource = str
 """What an action touches and a step claims: "service:api", "database:main", "backup:main"."""
@@ -187,6 +187,22 @@ class SeeWeb(Protocol):
 
         Waits until it is within the budget of so many calls `per_minute` to this address. Raises Limited when
         the other side wants to be left alone (429), Unreachable.
+        """
+
+    def certificates(
+        self,
+        host: str,
+        port: int,
+        *,
+        protocol: TlsProtocol = "tls",
+        name: str = "",
+        client: KeyPair | None = None,
+        timeout: float = 5.0,
+    ) -> Presented:
+        """The certificates that the server there shows, whatever they are worth: nothing is verified, nothing asked.
+
+        `name` is the host name it is asked for (SNI), `client` what we show of ourselves. Raises Unreachable when
+        there is no TLS, StepError when the client's files cannot be used.
         """
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 from servers import answer, site
@@ -69,3 +70,23 @@ def test_ping_is_empty_for_success_and_says_why_not_otherwise() -> None:
     with site(lambda asked: answer(200 if asked.path == "/good" else 503, "warming up")) as here:
         assert ping(f"{here.url}/good") == ""
         assert ping(f"{here.url}/bad") == "HTTP 503: warming up"
+
+
+def test_a_server_without_tls_shows_no_certificate_and_says_why() -> None:
+    with site(lambda _asked: answer()) as here:
+        host, port = here.url.removeprefix("http://").split(":")
+        with pytest.raises(Unreachable, match="shows no certificate") as caught:
+            HttpWeb().certificates(host, int(port))
+    assert "wrong version number" in caught.value.why.lower()
+
+
+@pytest.mark.parametrize("protocol", ["tls", "postgres"])
+def test_a_mute_server_is_not_waited_for_forever(protocol: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(Unreachable) as caught:
+        HttpWeb().certificates("127.0.0.1", mute.getsockname()[1], protocol=protocol, timeout=0.2)
+    assert "timed out" in caught.value.why
+
+
+def test_a_host_that_is_no_name_is_an_answer_too() -> None:
+    with pytest.raises(Unreachable):
+        HttpWeb().certificates("exa mple..", 1)

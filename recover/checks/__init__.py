@@ -11,5 +11,6 @@ CHECK_TYPES = Table(
         "login": "recover.checks.login:LoginWorks",
         "logs": "recover.checks.logs:LogsAre",
         "file": "recover.checks.file:FileIs",
+        "tls": "recover.checks.tls:TlsIsGood",
     }
 )

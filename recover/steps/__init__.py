@@ -21,6 +21,7 @@ STEP_TYPES = Table(
         "command.run": "recover.steps.command:RunCommand",
         "http.call": "recover.steps.http:CallHttp",
         "confirm": "recover.steps.confirm:Confirm",
+        "tls.reissue": "recover.steps.tls:ReissueCertificate",
     }
 )
 
@@ -32,6 +33,7 @@ ACTIONS = Table(
         "RunStatements": "recover.steps.sql:RunStatements",
         "RunProgram": "recover.steps.command:RunProgram",
         "Call": "recover.steps.http:Call",
+        "Reissue": "recover.steps.tls:Reissue",
     }
 )
 """The actions that change something beside the run's evidence, by the name a journal keeps them under."""
