@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from recover.errors import Unreachable
 from recover.secrets import Secret
-from recover.world import Reply, Text
+from recover.world import BODY_LIMIT, Reply, Text
 
 if TYPE_CHECKING:
     import ssl
-
-BODY_LIMIT = 64 * 1024
 
 
 class HttpWeb:

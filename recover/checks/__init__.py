@@ -11,5 +11,9 @@ CHECK_TYPES = Table(
         "login": "recover.checks.login:LoginWorks",
         "logs": "recover.checks.logs:LogsAre",
         "file": "recover.checks.file:FileIs",
+        "scrape": "recover.checks.scrape:ScrapeWorks",
+        "targets": "recover.checks.targets:TargetsUp",
+        "promql": "recover.checks.promql:PromqlAnswers",
+        "grafana": "recover.checks.grafana:GrafanaShows",
     }
 )
