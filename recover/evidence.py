@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -29,3 +30,12 @@ class Evidence:
     again_in: float = 0.0
     seen_at: datetime = field(default_factory=utc_now)
     attachment: str | None = None
+
+
+SHOWN = 5
+
+
+def few(faults: Sequence[str]) -> str:
+    """The first five of them, and how many more there are: an answer is read at a glance. "" when there is none."""
+    more = len(faults) - SHOWN
+    return "; ".join([*faults[:SHOWN], *([f"and {more} more"] if more > 0 else [])])

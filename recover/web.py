@@ -18,12 +18,11 @@ from recover.errors import Limited, StepError, Unreachable
 from recover.pacing import Paces, retry_after
 from recover.secrets import Secret
 from recover.stack import KeyPair, Presented, TlsProtocol
-from recover.world import Reply, Text
+from recover.world import BODY_LIMIT, Reply, Text
 
 if TYPE_CHECKING:
     import ssl
 
-BODY_LIMIT = 64 * 1024
 TOO_MANY = 429  # RFC 6585, section 4
 SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)  # PostgreSQL's documentation, "Message Formats"
 

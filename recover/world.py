@@ -25,6 +25,9 @@ Resource = str
 Row = Mapping[str, object]
 
 
+BODY_LIMIT = 64 * 1024  # bytes of an HTTP answer's body that are read
+
+
 class Seconds(float):
     """A span of time in seconds; a playbook spells it with its unit (500ms, 30s, 1m30s, 2h)."""
 
@@ -156,6 +159,11 @@ class Reply:
     text: str
     seconds: float = 0.0
     cookies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the body may have been longer."""
+        return len(self.text.encode()) >= BODY_LIMIT
 
     def json(self) -> object:
         """The body as JSON, or None when it is none."""

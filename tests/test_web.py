@@ -8,7 +8,8 @@ from servers import answer, site
 
 from recover.errors import Unreachable
 from recover.secrets import Secret
-from recover.web import BODY_LIMIT, HttpWeb, ping
+from recover.web import HttpWeb, ping
+from recover.world import BODY_LIMIT
 
 
 def test_a_get_brings_status_headers_and_json() -> None:

@@ -12,5 +12,9 @@ CHECK_TYPES = Table(
         "logs": "recover.checks.logs:LogsAre",
         "file": "recover.checks.file:FileIs",
         "tls": "recover.checks.tls:TlsIsGood",
+        "scrape": "recover.checks.scrape:ScrapeWorks",
+        "targets": "recover.checks.targets:TargetsUp",
+        "promql": "recover.checks.promql:PromqlAnswers",
+        "grafana": "recover.checks.grafana:GrafanaShows",
     }
 )
