@@ -139,6 +139,25 @@ def rehearse(
 
 
 @app.command()
+def diagnose(
+    playbook: Annotated[Path | None, typer.Argument(help="The playbook file; without one --project or --dsn.")] = None,
+    target: Target = None,
+    e: Set = None,
+    project: Project = None,
+    dsn: Annotated[str | None, typer.Option(help="The database, where there is no playbook.")] = None,
+    since: Annotated[str, typer.Option(help="How far back log lines are read: 30m, 24h, …")] = "24h",
+    state_dir: State = None,
+    json: Json = False,
+) -> int:
+    """Say why it is broken: the root cause, its evidence, what it explains, and what to type. Changes nothing."""
+    from recover.session import diagnosing
+    from recover.session.options import span_of
+
+    words = {name: value for name, value in locals().items() if name != "since"}
+    return diagnosing.diagnose(playbook, dsn, options_of(words), span_of("--since", since))
+
+
+@app.command()
 def probe(
     playbook: Playbook,
     each_middleware: Annotated[

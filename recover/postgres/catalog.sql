@@ -53,3 +53,30 @@ LEFT JOIN pg_catalog.pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg
 WHERE (pg_catalog.left(d.datname, pg_catalog.length(%(own)s)) = %(own)s
        OR (pg_catalog.left(d.datname, pg_catalog.length(%(prefix)s)) = %(prefix)s AND c.description = %(note)s))
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid);
+
+-- name: lock_waits
+-- Who waits for a lock in this database, since when, and for whom (PostgreSQL documentation, pg_blocking_pids).
+SELECT w.pid, pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - w.query_start))::int AS waits,
+       w.query::text AS query, b.pid AS blocker, b.state::text AS state, b.application_name::text AS application,
+       b.usename::text AS role, b.query::text AS blocker_query,
+       pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - b.xact_start))::int AS age
+FROM pg_catalog.pg_stat_activity w
+CROSS JOIN LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS by(pid)
+JOIN pg_catalog.pg_stat_activity b ON b.pid = by.pid
+WHERE w.wait_event_type = 'Lock' AND w.datname = pg_catalog.current_database()
+ORDER BY waits DESC;
+
+-- name: idle_holders
+-- Transactions that do nothing and hold a lock which keeps readers out of a table.
+SELECT a.pid, a.application_name::text AS application, a.usename::text AS role, a.query::text AS query,
+       pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change))::int AS age,
+       pg_catalog.string_agg(DISTINCT l.relation::regclass::text, ', ') AS tables
+FROM pg_catalog.pg_stat_activity a
+JOIN pg_catalog.pg_locks l ON l.pid = a.pid AND l.granted AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384
+WHERE a.state LIKE 'idle in transaction%' AND a.datname = pg_catalog.current_database()
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+GROUP BY a.pid, a.application_name, a.usename, a.query, a.state_change;
+
+-- name: databases
+-- The databases of this cluster that can be connected to.
+SELECT datname::text AS name FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1;

@@ -45,6 +45,7 @@ class Opened:
     runtime: Runtime
     redactor: Redactor = field(default_factory=Redactor)
     halt: Halt = field(default_factory=Halt)
+    lacking: Sequence[str] = ()
     require_lease: Callable[[], None] = lambda: None
 
     def bind(self, spec: StepSpec, kept: Sequence[str]) -> Step:
@@ -128,10 +129,13 @@ def opened_from(playbook: Playbook, options: Options, place: RunPlace, snapshot:
 
 
 @contextmanager
-def opened(playbook: Playbook, options: Options, place: RunPlace, *, looking: bool = False) -> Iterator[Opened]:
+def opened(
+    playbook: Playbook, options: Options, place: RunPlace, *, looking: bool = False, patient: bool = False
+) -> Iterator[Opened]:
     """The playbook on its target, for `looking` only or to act.
 
-    Raises Precondition for a missing secret, Unreachable for a missing target.
+    Raises Precondition for a missing secret, Unreachable for a missing target. When `patient` a missing secret is
+    only told (`lacking`), and raised by what needs it.
 
     Whatever leaves this block has its secrets masked; what is not an error of ours becomes a Bug.
     """
@@ -144,8 +148,10 @@ def opened(playbook: Playbook, options: Options, place: RunPlace, *, looking: bo
         secrets = Secrets(playbook, redactor)
         scope = Scope(playbook.values, secrets, given, services, place, playbook.folder)
         secrets.scope = scope
+        lacking = secrets.lacking() if patient else ()
         try:
-            secrets.read_all()
+            if not patient:
+                secrets.read_all()
         except Precondition:
             for service in services.names()[:1]:
                 services.state(service)  # a target that is not there at all is said as such
@@ -155,7 +161,8 @@ def opened(playbook: Playbook, options: Options, place: RunPlace, *, looking: bo
         gate = Gatekeeper(options.yes, options.ask, options.yes_destructive, halt)
         live = LiveWorld(services, HttpWeb(), databases, gate, place)
         try:
-            yield Opened(playbook, target, project, playbook.steps, live, databases, scope, services, redactor, halt)
+            specs = playbook.steps
+            yield Opened(playbook, target, project, specs, live, databases, scope, services, redactor, halt, lacking)
         finally:
             live.close()
 
@@ -173,6 +180,16 @@ class Secrets(Mapping[str, Secret]):
         """Read every one. Raises Precondition for the first that is not there: better now than at its step."""
         for name in self.playbook.secrets:
             self[name]
+
+    def lacking(self) -> tuple[str, ...]:
+        """What is wrong with each that cannot be read."""
+        found = []
+        for name in self.playbook.secrets:
+            try:
+                self[name]
+            except Precondition as error:
+                found.append(f"{error.what}: {error.why}" if error.why else error.what)
+        return tuple(found)
 
     def __getitem__(self, name: str) -> Secret:
         if name not in self._read:

@@ -1,0 +1,114 @@
+"""Which cause it is: each known one asked, ranked by what is certain, by depth, and by what it explains. Pure but for
+the questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from recover.diagnosis.causes import Cause
+from recover.diagnosis.questions import QUESTIONS
+from recover.diagnosis.scene import Scene
+from recover.diagnosis.shapes import Shape
+from recover.diagnosis.told import Told
+
+UNSURE = 4.5
+"""By so much a cause that only lines speak of lies higher than one that was confirmed."""
+AT_A_STROKE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A cause with the answer to its question, the shapes that speak of it, and those that it explains beside them."""
+
+    cause: Cause
+    told: Told
+    shapes: tuple[Shape, ...] = ()
+    echoes: tuple[Shape, ...] = ()
+
+    @property
+    def explained(self) -> int:
+        """Records that it explains."""
+        return sum(shape.count for shape in (*self.shapes, *self.echoes))
+
+    @property
+    def certain(self) -> bool:
+        """Was its question answered yes?"""
+        return self.told.answer == "yes"
+
+    @property
+    def rank(self) -> tuple[float, int]:
+        """The root first. A stack that somebody stopped is a state and no cause, unless there is nothing else."""
+        depth = self.cause.depth + (0 if self.certain else UNSURE) + (100 if self.told.whole else 0)
+        return depth, -self.explained
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What it is, what else was found, what was refuted, what is noise, and what nothing explains.
+
+    `begun` is the first record of the root's (UTC), None where no record speaks of it.
+    """
+
+    scene: Scene
+    suspects: tuple[Suspect, ...]
+    refuted: tuple[Suspect, ...]
+    unasked: tuple[Suspect, ...]
+    unrelated: tuple[Suspect, ...]
+    unexplained: tuple[Shape, ...]
+
+    @property
+    def root(self) -> Suspect | None:
+        """The most likely cause, or None where nothing is wrong that can be seen."""
+        return self.suspects[0] if self.suspects else None
+
+    @property
+    def begun(self) -> datetime | None:
+        """When the incident began, as far as records say."""
+        return min((s.first for s in self.root.shapes if s.first), default=None) if self.root else None
+
+    def older(self, shape: Shape) -> bool:
+        """Was the shape there before the incident?"""
+        return bool(self.begun and shape.first and shape.first < self.begun - AT_A_STROKE)
+
+
+def judge(scene: Scene, causes: Sequence[Cause]) -> Verdict:
+    """Ask every cause's question that is worth asking, and rank."""
+    spoken = {cause.id: tuple(shape for shape in scene.shapes if cause.speaks_in(shape)) for cause in causes}
+    unrelated = [Suspect(cause, Told("no", cause.meaning), spoken[cause.id]) for cause in causes if cause.unrelated]
+    noise = {id(shape) for suspect in unrelated for shape in suspect.shapes}
+    asked = [
+        _asked(scene, cause, spoken[cause.id], noise) for cause in causes if _worth_asking(cause, spoken[cause.id])
+    ]
+    suspects = sorted(
+        (s for s in asked if s.certain or (s.told.answer == "unknown" and s.shapes)), key=lambda s: s.rank
+    )
+    suspects = [*suspects] if any(s.certain for s in suspects) or _fails(scene) else []
+    refuted = [s for s in asked if s.told.answer == "no"]
+    unasked = [s for s in asked if s.told.answer == "unknown" and s not in suspects]
+    known = noise | {id(shape) for suspect in suspects for shape in (*suspect.shapes, *suspect.echoes)}
+    rest = sorted((s for s in scene.shapes if s.bad and id(s) not in known), key=lambda s: -s.count)
+    return Verdict(scene, tuple(suspects), tuple(refuted), tuple(unasked), _some(unrelated), tuple(rest))
+
+
+def _some(suspects: Iterable[Suspect]) -> tuple[Suspect, ...]:
+    return tuple(suspect for suspect in suspects if suspect.shapes)
+
+
+def _fails(scene: Scene) -> bool:
+    """Is anything wrong at this moment, so that lines of the past may be about it?"""
+    return bool(scene.down()) or any(not answer.passed for answer in scene.answers.values()) or not scene.answers
+
+
+def _worth_asking(cause: Cause, shapes: Sequence[Shape]) -> bool:
+    return bool(cause.ask) and not cause.unrelated and (cause.always or bool(shapes))
+
+
+def _asked(scene: Scene, cause: Cause, shapes: tuple[Shape, ...], noise: set[int]) -> Suspect:
+    shapes = tuple(shape for shape in shapes if id(shape) not in noise)
+    told = QUESTIONS[cause.ask](scene, shapes)
+    mine = {id(shape) for shape in shapes}
+    echoes = tuple(s for s in scene.shapes if cause.echoes_in(s) and id(s) not in mine | noise) if shapes else ()
+    return Suspect(cause, told, shapes, echoes)

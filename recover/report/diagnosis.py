@@ -1,0 +1,147 @@
+"""A verdict on one screen: the root, its evidence, what it explains and what not, and the command to type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from recover.diagnosis.shapes import Shape
+from recover.diagnosis.verdict import Suspect, Verdict
+
+SHOWN = 5  # entries of a list
+WIDE = 200  # characters of a log line
+INDENT = " " * 13
+
+
+def text(verdict: Verdict, next: Sequence[str]) -> list[str]:
+    """The screen; `next` are the commands to type."""
+    root = verdict.root
+    if root is None:
+        return [*_well(verdict), *_noise(verdict), *_unseen(verdict)]
+    lines = [f"{'most likely  ' if not root.certain else 'root cause   '}{root.cause.id}: {root.cause.meaning}"]
+    lines += _entry("evidence", _parts(root.told.words))
+    lines += _entry("log", _log(root, verdict))
+    lines += _entry("explains", [_explains(root)])
+    lines += _entry("does not", _rest(verdict))
+    lines += _entry("also found", [f"{s.cause.id}: {_cut(s.told.words)}" for s in verdict.suspects[1:]])
+    return [*lines, *_noise(verdict), *_refuted(verdict), *_unseen(verdict), *_entry("type", next)]
+
+
+def data(verdict: Verdict, next: Sequence[str]) -> Mapping[str, object]:
+    """The same for machines."""
+    return {
+        "v": 1,
+        "root": _suspect(verdict.root) if verdict.root else None,
+        "suspects": [_suspect(suspect) for suspect in verdict.suspects],
+        "refuted": [_suspect(suspect) for suspect in verdict.refuted],
+        "unasked": [_suspect(suspect) for suspect in verdict.unasked],
+        "unrelated": [_suspect(s) | {"older": all(map(verdict.older, s.shapes))} for s in verdict.unrelated],
+        "unexplained": [_shape(shape) for shape in verdict.unexplained],
+        "begun": _iso(verdict.begun),
+        "lines": verdict.scene.shapes.lines,
+        "unseen": verdict.scene.unseen,
+        "next": list(next),
+    }
+
+
+def _suspect(suspect: Suspect) -> dict[str, object]:
+    return {
+        "cause": suspect.cause.id,
+        "meaning": suspect.cause.meaning,
+        "answer": suspect.told.answer,
+        "evidence": suspect.told.words,
+        "about": list(suspect.told.about),
+        "explains": suspect.explained,
+        "shapes": [_shape(shape) for shape in suspect.shapes],
+    }
+
+
+def _shape(shape: Shape) -> dict[str, object]:
+    times = {"first": _iso(shape.first), "last": _iso(shape.last)}
+    return {"service": shape.service, "level": shape.level, "count": shape.count, "shape": shape.text, **times}
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _well(verdict: Verdict) -> list[str]:
+    scene = verdict.scene
+    what = [f"{len(scene.states)} services"] if scene.states else []
+    what += [f"{len(scene.answers)} probes"] if scene.answers else []
+    what += [f"{scene.shapes.lines} log lines"] if scene.shapes.lines else []
+    lines = [f"nothing is wrong that can be seen: {', '.join(what) or 'nothing was looked at'}"]
+    return lines + _entry("asked", [f"{s.cause.id}: {_cut(s.told.words)}" for s in verdict.refuted])
+
+
+def _log(root: Suspect, verdict: Verdict) -> list[str]:
+    """What its records say, where, how often and since when."""
+    first = f"first at {verdict.begun:%Y-%m-%d %H:%M:%S}Z" if verdict.begun else ""
+    shown = [f"{shape.count} x {shape.service}: {_line(shape)}" for shape in _most(root.shapes)]
+    return [*([first] if first and shown else []), *shown]
+
+
+def _explains(root: Suspect) -> str:
+    by = Counter[str]()
+    for shape in (*root.shapes, *root.echoes):
+        by[shape.service] += shape.count
+    return f"{root.explained} records: {', '.join(f'{n} of {name}' for name, n in by.most_common())}" if by else ""
+
+
+def _rest(verdict: Verdict) -> list[str]:
+    """Bad records that nothing explains; those from before the incident are said to be older."""
+    return [
+        f"{s.count} x {s.service}: {_line(s)}{' (older than the incident)' if verdict.older(s) else ''}"
+        for s in _most(verdict.unexplained)
+    ]
+
+
+def _noise(verdict: Verdict) -> list[str]:
+    return _entry("unrelated", [_set_apart(suspect, verdict) for suspect in verdict.unrelated])
+
+
+def _set_apart(suspect: Suspect, verdict: Verdict) -> str:
+    services = ", ".join(dict.fromkeys(shape.service for shape in suspect.shapes))
+    share = 100 * suspect.explained / max(verdict.scene.shapes.lines, 1)
+    since = min((s.first for s in suspect.shapes if s.first), default=None)
+    when = f", since {since:%Y-%m-%d %H:%M}Z" if since else ""
+    older = ", older than the incident" if all(map(verdict.older, suspect.shapes)) else ""
+    return (
+        f"{suspect.explained} records of {services} ({share:.0f} % of all lines{when}{older}): {suspect.cause.meaning}"
+    )
+
+
+def _refuted(verdict: Verdict) -> list[str]:
+    spoken = [f"{s.cause.id}, which the log speaks of: {_cut(s.told.words)}" for s in verdict.refuted if s.shapes]
+    silent = [s.cause.id for s in verdict.refuted if not s.shapes]
+    return _entry("refuted", [*spoken, *([", ".join(silent)] if silent else [])])
+
+
+def _unseen(verdict: Verdict) -> list[str]:
+    lines = [f"{what}: {_cut(why)}" for what, why in verdict.scene.unseen.items()]
+    lines += [f"{suspect.cause.id}: {_cut(suspect.told.words)}" for suspect in verdict.unasked]
+    return _entry("not seen", lines[:SHOWN])
+
+
+def _parts(words: str) -> list[str]:
+    return words.split("; ")
+
+
+def _most(shapes: Sequence[Shape]) -> list[Shape]:
+    return sorted(shapes, key=lambda shape: -shape.count)[:SHOWN]
+
+
+def _line(shape: Shape) -> str:
+    """The last line of a record says most: what was raised."""
+    return _cut(shape.samples[0].splitlines()[-1].strip())
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= WIDE else text[: WIDE - 1] + "…"
+
+
+def _entry(label: str, lines: Sequence[str]) -> list[str]:
+    lines = [line for line in lines if line]
+    return [f"{label if n == 0 else '':<13}{line}" for n, line in enumerate(lines)]
