@@ -105,7 +105,12 @@ def shown(key: str, value: str | None) -> str:
     """The value of an environment variable for humans."""
     if value is None:
         return "unset"
-    return MASK if looks_secret(key) else repr(_IN_TEXT.sub(lambda found: f"{found[1] or found[2]}{MASK}", value))
+    return MASK if looks_secret(key) else repr(masked(value))
+
+
+def masked(text: str) -> str:
+    """The text without what looks like a secret in it."""
+    return _IN_TEXT.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
 
 
 def looks_secret(key: str) -> bool:

@@ -327,6 +327,20 @@ def show(run: Run = None, project: Project = None, state_dir: State = None, json
     return looking.show(run, options_of(locals()))
 
 
+@app.command()
+def explain(
+    run: Run = None,
+    step: Annotated[str | None, typer.Argument(help="The step; default: the one that failed.")] = None,
+    project: Project = None,
+    state_dir: State = None,
+    json: Json = False,
+) -> int:
+    """Say why a step failed: what came in place of what, the services, the locks, the log, the likely cause."""
+    from recover.session import explaining
+
+    return explaining.explain(run, step, options_of(locals()))
+
+
 @drill.command("list")
 def drill_list(json: Json = False) -> int:
     """The incidents there are drills for, with their faults."""

@@ -26,7 +26,7 @@ def services(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - t
             "yes", f"all {len(wanted)} services are stopped: by a hand, none has crashed", tuple(names), whole=True
         )
     roots = [state for state in down if not names & _before(state, scene)] or down
-    return yes((_is_down(state, scene) for state in _worst_first(roots)), *(state.name for state in roots))
+    return yes((described(state, scene) for state in _worst_first(roots)), *(state.name for state in roots))
 
 
 def _worst_first(states: Sequence[ServiceState]) -> list[ServiceState]:
@@ -39,7 +39,8 @@ def _before(state: ServiceState, scene: Scene, seen: frozenset[str] = frozenset(
     return near.union(*(_before(scene.states[name], scene, seen | near) for name in near)) if near else set()
 
 
-def _is_down(state: ServiceState, scene: Scene) -> str:
+def described(state: ServiceState, scene: Scene) -> str:
+    """How the service is, why, how often it was started again, and who waits for it."""
     how = {"stopped": "is stopped", "missing": "was never started", "exited": "has ended"}.get(
         state.status, f"is {state.status}"
     )
@@ -47,8 +48,9 @@ def _is_down(state: ServiceState, scene: Scene) -> str:
     why = f": {state.detail[-SHOWN:]}" if state.detail and state.status not in ("stopped", "missing") else ""
     waiting = [other.name for other in scene.states.values() if state.name in _before(other, scene)]
     needed = f"; {', '.join(waiting[:NAMED])}{' …' if len(waiting) > NAMED else ''} need it" if waiting else ""
-    ready = " and not ready" if state.running else ""
-    return f"{state.name} {how}{ready}{code}{why}{needed}"
+    ready = f" and {'' if state.ready else 'not '}ready" if state.running else ""
+    again = f", started again {state.restarts} times" if state.restarts else ""
+    return f"{state.name} {how}{ready}{code}{again}{why}{needed}"
 
 
 def images(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - no line speaks of it

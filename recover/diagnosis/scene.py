@@ -83,13 +83,16 @@ def done(state: ServiceState) -> bool:
     return state.oneshot and (state.exit_code == 0 or state.status in ("missing", "stopped"))
 
 
-def look(source: Source, since: timedelta, now: datetime | None = None) -> Scene:
-    """Everything that any question needs, looked at once and side by side. Never raises for what cannot be seen."""
-    scene, begin = Scene(source), (now or datetime.now(UTC)) - since
+def look(source: Source, since: timedelta, settle: float = SETTLE) -> Scene:
+    """Everything that any question needs, looked at once and side by side. Never raises for what cannot be seen.
+
+    `since` is how far back logs are read; locks are watched for `settle` seconds at least.
+    """
+    scene, begin = Scene(source), datetime.now(UTC) - since
     names = _names(scene)
     asked = threading.Event()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        watching = pool.submit(_locks, scene, asked)
+        watching = pool.submit(_locks, scene, asked, settle)
         probing = [pool.submit(_probe, scene, name, check) for name, check in source.probes.items()]
         states = list(pool.map(lambda name: _state(scene, name), names))
         scene.states = {state.name: state for state in states if state}
@@ -135,7 +138,7 @@ def _probe(scene: Scene, name: str, check: Check) -> None:
         scene.unseen[f"probe {name}"] = _words(error)
 
 
-def _locks(scene: Scene, asked: threading.Event) -> None:
+def _locks(scene: Scene, asked: threading.Event, settle: float) -> None:
     """Who waits for whom, watched while the probes are asked, and for a moment at least."""
     began = time.monotonic()
     for name in scene.source.databases:
@@ -144,7 +147,7 @@ def _locks(scene: Scene, asked: threading.Event) -> None:
                 while True:
                     scene.waits = scene.waits or database.rows("who waits for a lock", catalog.named("lock_waits"))
                     scene.idle = scene.idle or database.rows("who holds a lock", catalog.named("idle_holders"))
-                    over = asked.is_set() and time.monotonic() - began > SETTLE
+                    over = asked.is_set() and time.monotonic() - began >= settle
                     if scene.idle or over:
                         break
                     asked.wait(0.2)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from recover.checks.service import masked
 from recover.diagnosis.shapes import Shape
 from recover.diagnosis.verdict import Suspect, Verdict
 
@@ -78,7 +79,10 @@ def _well(verdict: Verdict) -> list[str]:
 def _log(root: Suspect, verdict: Verdict) -> list[str]:
     """What its records say, where, how often and since when."""
     first = f"first at {verdict.begun:%Y-%m-%d %H:%M:%S}Z" if verdict.begun else ""
-    shown = [f"{shape.count} x {shape.service}: {_line(shape)}" for shape in _most(root.shapes)]
+    shown = [
+        f"{shape.count} x {shape.service}: {_line(shape)}"
+        for shape in _most(sorted(root.shapes, key=lambda s: -s.count))
+    ]
     return [*([first] if first and shown else []), *shown]
 
 
@@ -86,14 +90,15 @@ def _explains(root: Suspect) -> str:
     by = Counter[str]()
     for shape in (*root.shapes, *root.echoes):
         by[shape.service] += shape.count
-    return f"{root.explained} records: {', '.join(f'{n} of {name}' for name, n in by.most_common())}" if by else ""
+    where = ", ".join(f"{n} of {name}" for name, n in by.most_common())
+    return f"{root.explained} record{'' if root.explained == 1 else 's'}: {where}" if by else ""
 
 
 def _rest(verdict: Verdict) -> list[str]:
     """Bad records that nothing explains; those from before the incident are said to be older."""
     return [
         f"{s.count} x {s.service}: {_line(s)}{' (older than the incident)' if verdict.older(s) else ''}"
-        for s in _most(verdict.unexplained)
+        for s in _most(sorted(verdict.unexplained, key=lambda s: (verdict.older(s), s.level == "warning")))
     ]
 
 
@@ -129,12 +134,12 @@ def _parts(words: str) -> list[str]:
 
 
 def _most(shapes: Sequence[Shape]) -> list[Shape]:
-    return sorted(shapes, key=lambda shape: -shape.count)[:SHOWN]
+    return list(shapes)[:SHOWN]
 
 
 def _line(shape: Shape) -> str:
     """The last line of a record says most: what was raised."""
-    return _cut(shape.samples[0].splitlines()[-1].strip())
+    return _cut(masked(shape.samples[0].splitlines()[-1].strip()))
 
 
 def _cut(text: str) -> str:

@@ -16,7 +16,7 @@ from types import FrameType
 from recover.acting import CrashPoint
 from recover.agreement import Agreement
 from recover.engine import Engine, Outcome
-from recover.errors import Interrupted, NeedsApproval, RecoverError, UndoFailed
+from recover.errors import Interrupted, NeedsApproval, RecoverError, StepError, UndoFailed
 from recover.events import (
     ActionStarted,
     Event,
@@ -37,9 +37,10 @@ from recover.playbook.model import StepSpec
 from recover.playbook.scope import Step
 from recover.previewing import preview
 from recover.probing import Matrix, Probing, Trial
+from recover.session.explaining import block
 from recover.session.opening import Opened
 from recover.session.options import Options
-from recover.session.saying import say
+from recover.session.saying import note, say
 from recover.steps import load_action
 from recover.ui import plan as shown
 from recover.ui.lines import Lines
@@ -75,7 +76,15 @@ class Carrying:
                 tell = self._emit
                 engine = Engine(world, bind, tell, self.progress, halt, reach, load_action, self._agreed, beside)
                 outcome = engine.run(planned)
+        self._explain(outcome)
         return self._told(outcome, self._aftercare())
+
+    def _explain(self, outcome: Outcome) -> None:
+        """Why the step failed that the run stopped at, below the failure itself."""
+        if outcome.exit_code != StepError.exit_code or self.options.json or not self.progress.failed:
+            return
+        for line in block(self.session, self.folder, list(self.progress.failed)[-1], self.options):
+            note(line)
 
     def back(self, begin: RunResumed, chain: Sequence[Undo], start: RollbackStarted) -> int:
         """Take the acts back; the exit code."""

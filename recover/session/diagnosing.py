@@ -91,10 +91,11 @@ def _of_playbook(path: Path, options: Options) -> Iterator[tuple[Source, Redacto
     playbook = load_playbook(path, options)
     place = RunPlace("diagnose", options.state / project_of(playbook, options) / "diagnose")
     with opened(playbook, options, place, looking=True, patient=True) as session:
-        yield _of(session), session.redactor
+        yield source_of(session), session.redactor
 
 
-def _of(session: Opened) -> Source:
+def source_of(session: Opened) -> Source:
+    """Everything that a playbook on its target knows to look at."""
     probes, tls = _questions(session)
     folders = [Path(session.scope.target["folder"])]
     return Source(
