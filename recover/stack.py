@@ -26,7 +26,8 @@ class ServiceState:
     incarnation from the next. A `oneshot` is meant to end: it is ready when it exited with code 0.
     `addresses` are those it connects from, where it has its own. `needs` are the services that its file
     wants before it.
-    `note` says what cannot be known of it.
+    `note` says what cannot be known of it. `lacks` are what it mounts and is not there, as far as it can be seen from
+    here, when it was probed.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ServiceState:
     needs: tuple[str, ...] = ()
     fixed: bool = True
     note: str = ""
+    lacks: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:

@@ -11,6 +11,7 @@ CHECK_TYPES = Table(
         "login": "recover.checks.login:LoginWorks",
         "logs": "recover.checks.logs:LogsAre",
         "file": "recover.checks.file:FileIs",
+        "mounts": "recover.checks.mounts:MountsAreThere",
         "tls": "recover.checks.tls:TlsIsGood",
         "scrape": "recover.checks.scrape:ScrapeWorks",
         "targets": "recover.checks.targets:TargetsUp",

@@ -55,6 +55,11 @@ _OUTSIDE = re.compile(r"source path does not exist: (/[^'\"\s:]+)")  # the engin
 def missing_file(scene: Scene, shapes: Sequence[Shape]) -> Told:
     """Are the files that services say they lack really not there? A path in a container is looked up in its mounts."""
     lost = dict.fromkeys(scene.source.lacking)
+    lost |= {
+        f"{state.name} mounts {', '.join(state.lacks)}, which is not there": None
+        for state in scene.states.values()
+        if state.lacks
+    }
     texts = [(shape.service, text) for shape in shapes for text in shape.samples]
     texts += [(state.name, state.detail) for state in scene.down()]
     for service, text in texts:

@@ -239,7 +239,7 @@ class ComposeRuntime:
         return self._project.inspected(service)
 
     def _missing(self, service: str, declared: Declared | None, *, probe: bool) -> ServiceState:
-        gone = [name for name in (declared.volumes if declared else ()) if self.engine.volume_labels(name) is None]
+        gone = self._volumes_gone(declared) if declared else []
         empty = f"; its volume {', '.join(gone)} is not there either and would begin empty" if gone else ""
         return ServiceState(
             service,
@@ -249,7 +249,17 @@ class ComposeRuntime:
             detail=f"there is no container of it{empty}",
             oneshot=bool(declared and declared.oneshot),
             needs=declared.needs if declared else (),
+            lacks=self._lacks(declared) if declared and probe else (),
         )
+
+    def _volumes_gone(self, declared: Declared) -> list[str]:
+        return [name for name in declared.volumes if self.engine.volume_labels(name) is None]
+
+    def _lacks(self, declared: Declared) -> tuple[str, ...]:
+        """Volumes that are not there; files too, where the engine's machine is this one."""
+        files = declared.files if self.engine.host == "127.0.0.1" else []
+        lost = [path for path in files if not Path(path).exists()]
+        return (*(f"volume {name}" for name in self._volumes_gone(declared)), *lost)
 
     def _one(self, service: str, facts: Facts, declared: Declared | None, *, probe: bool) -> ServiceState:
         made = Made(facts, self._image(facts))
@@ -277,6 +287,7 @@ class ComposeRuntime:
             note="" if declared else refusals.UNWRITTEN,
             addresses=made.addresses(),
             needs=declared.needs if declared else (),
+            lacks=self._lacks(declared) if declared and probe else (),
         )
 
     def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:

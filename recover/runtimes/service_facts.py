@@ -71,6 +71,15 @@ class Declared:
         sources = (m.get("source") for m in mounts if m.get("type") == "volume")
         return [volumes.get(source, {}).get("name", source) for source in sources if source]
 
+    @property
+    def files(self) -> list[str]:
+        """The paths of the engine's machine that it mounts: folders, files, secrets, configurations."""
+        bound = [m["source"] for m in self.service.get("volumes") or () if m.get("type") == "bind"]
+        for kind in ("secrets", "configs"):
+            known = self.project.get(kind) or {}
+            bound += [known.get(each["source"], {}).get("file") for each in self.service.get(kind) or ()]
+        return [path for path in bound if path]
+
     def from_image(self, key: str) -> Any:
         """What the image says where the file says nothing."""
         return (self.image.get("Config") or {}).get(key)

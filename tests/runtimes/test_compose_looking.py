@@ -104,3 +104,31 @@ def test_a_plan_without_an_engine_says_so(broken: Project, tmp_path: Path) -> No
 
 def _still(inspected: str) -> list[tuple[str, str, str]]:
     return [(each["Id"], each["State"]["StartedAt"], each["State"]["FinishedAt"]) for each in json.loads(inspected)]
+
+
+MOUNTS = """
+services:
+  db:
+    image: "${IMAGE}"
+    command: [sleep, "600"]
+    init: true
+    secrets: [key]
+    volumes: ["data:/data", "./conf:/conf:ro"]
+volumes: {data: {}}
+secrets: {key: {file: ./key}}
+"""
+
+
+def test_what_a_service_mounts_and_is_not_there_is_seen_before_it_is_started(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k")
+    (tmp_path / "conf").mkdir()
+    with project(tmp_path, MOUNTS) as made:
+        volume = f"{made.name}_data"
+        assert made.runtime.state("db", probe=True).lacks == (f"volume {volume}",)  # nothing was started yet
+        made.compose("up", "--detach")
+        assert made.runtime.state("db", probe=True).lacks == ()
+        assert made.runtime.state("db").lacks == ()
+        (tmp_path / "key").unlink()
+        (tmp_path / "conf").rmdir()
+        assert made.runtime.state("db", probe=True).lacks == (str(tmp_path / "conf"), str(tmp_path / "key"))
+        assert made.runtime.state("db").lacks == ()  # a look that asks nothing costs nothing
