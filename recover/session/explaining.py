@@ -50,9 +50,8 @@ def explain(run: str | None, step: str | None, options: Options) -> int:
 def block(session: Opened, folder: Path, step: str, options: Options) -> list[str]:
     """The same, quickly, just after the step failed: what its own checks answered is not asked again."""
     told = account(records(folder / NAME), step)
-    commands = (("undo", f"recover rollback {folder.name}{options.flags}"), *_hand_over(folder.name, options.flags))
     try:
-        it = _explained(session, told, commands, thorough=False)
+        it = _explained(session, told, _commands(progress(folder), options.flags), thorough=False)
     except RecoverError:
         return []  # the failure itself was told
     return [session.redactor.text(line) for line in shown.text(it)]
@@ -75,13 +74,13 @@ def _step(now: Progress, step: str | None) -> str:
 
 
 def _commands(now: Progress, flags: str) -> tuple[tuple[str, str], ...]:
-    look = (("look", f"recover show {now.run}{flags}"),)
     on = (("go on", f"recover resume {now.run}{flags}"),) if now.resumable else ()
-    return (*look, *on, ("undo", f"recover rollback {now.run}{flags}"), *_hand_over(now.run, flags))
-
-
-def _hand_over(run: str, flags: str) -> tuple[tuple[str, str], ...]:
-    return (("hand over", f"recover status {run} --handover{flags}"),)
+    return (
+        ("look", f"recover show {now.run}{flags}"),
+        ("undo", f"recover rollback {now.run}{flags}"),
+        ("hand over", f"recover status {now.run} --handover{flags}"),
+        *on,
+    )
 
 
 def _explained(session: Opened, told: Account, commands: tuple[tuple[str, str], ...], *, thorough: bool) -> Explanation:

@@ -62,7 +62,9 @@ def test_a_failed_step_ends_with_commands_to_paste_and_resume_goes_on(tiny: Tiny
     tiny.write(tiny.playbook.read_text().replace('"${greeting}"}}', '"${greeting}"}}\n      within: 300ms'))
     failed = tiny.recover("run", str(tiny.playbook), expect=1)
     run = folders(tiny)[0].name
-    assert failed.stderr.splitlines()[-1].endswith(f"go on:  recover resume {run} --state-dir {tiny.state}")
+    last = [line.split(maxsplit=1)[0] for line in failed.stderr.splitlines()[-4:]]
+    assert last == ["look:", "undo:", "hand", "go"]
+    assert failed.stderr.splitlines()[-1].endswith(f"recover resume {run} --state-dir {tiny.state}")
     assert "the body does not contain 'hello'" in failed.stderr
     (tiny.replica / "www" / "index.html").write_text("hello again")
     assert "recovered and verified" in tiny.recover("resume").stdout
