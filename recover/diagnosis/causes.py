@@ -42,7 +42,11 @@ class Cause:
         """Does a record of this shape speak of it?"""
         if self.services and not re.search(self.services, shape.service):
             return False
-        return bool(self._lines and any(map(self._lines.search, shape.samples)))
+        return any(map(self.reads, shape.samples))
+
+    def reads(self, record: str) -> bool:
+        """Does it, whichever service said it?"""
+        return bool(self._lines and self._lines.search(record))
 
     def echoes_in(self, shape: Shape) -> bool:
         """Is it explained by it, as long as there is nothing nearer?"""
@@ -52,6 +56,11 @@ class Cause:
 @dataclass(frozen=True)
 class _File:
     causes: tuple[Cause, ...] = field(default_factory=tuple)
+
+
+def is_known(record: str) -> bool:
+    """Does the record of a log speak of any of them?"""
+    return any(cause.reads(record) for cause in causes())
 
 
 @cache
