@@ -130,7 +130,7 @@ def _look(scene: Scene, since: timedelta, pool: ThreadPoolExecutor) -> None:
     states = list(pool.map(lambda name: _state(scene, name), scene.names))
     scene.states = {state.name: state for state in states if state}
     for name in scene.names:
-        _logs(scene, name, scene.now - since)
+        scene.shapes.read(name, _log(scene, name, scene.now - since))
     for probe in probing:
         probe.result()
 
@@ -153,10 +153,11 @@ def _state(scene: Scene, name: str) -> ServiceState | None:
     return replace(state, detail=scene.source.hide(state.detail))
 
 
-def _logs(scene: Scene, name: str, begin: datetime) -> None:
+def _log(scene: Scene, name: str, begin: datetime) -> Iterator[str]:
+    """Its lines, up to where it breaks off."""
     assert scene.source.services is not None  # noqa: S101
     try:
-        scene.shapes.read(name, map(scene.source.hide, scene.source.services.logs(name, begin)))
+        yield from map(scene.source.hide, scene.source.services.logs(name, begin))
     except RecoverError as error:
         scene.unseen[f"the log of {name}"] = words(error)
 

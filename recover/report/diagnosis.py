@@ -25,7 +25,7 @@ def text(verdict: Verdict, next: Sequence[str]) -> list[str]:
     lines += _entry("log", _log(root, verdict))
     lines += _entry("explains", [_explains(root)])
     lines += _entry("does not", _rest(verdict))
-    lines += _entry("also found", [*map(_also, verdict.suspects[1:])])
+    lines += _entry("also found", _few([*map(_also, verdict.suspects[1:])]))
     return [*lines, *_noise(verdict), *_refuted(verdict), *_unseen(verdict), *_entry("type", _few(next))]
 
 
