@@ -12,6 +12,7 @@ from recover.marked_yaml import read
 from recover.playbook.decode import decode
 
 FILE = Path(__file__).parents[1] / "causes.yml"
+BEGINNING = 500  # characters of a line
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,16 @@ class _File:
 
 
 def is_known(record: str) -> bool:
-    """Does the record of a log speak of any of them?"""
-    return any(cause.reads(record) for cause in causes())
+    """Does the record of a log speak of any of them? Made for many records: it looks at the beginnings of lines only,
+    and there at those of words.
+    """
+    return any(_any_of_them().search(line[:BEGINNING]) for line in record.split("\n"))
+
+
+@cache
+def _any_of_them() -> re.Pattern[str]:
+    lines = "|".join(f"(?:{line})" for cause in causes() for line in cause.lines)
+    return re.compile(f"(?<![a-z])(?:{lines})", re.IGNORECASE)
 
 
 @cache

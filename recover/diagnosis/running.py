@@ -55,7 +55,8 @@ def _is_down(state: ServiceState, scene: Scene) -> str:
     code = f" with code {state.exit_code}" if state.status == "exited" and state.exit_code is not None else ""
     why = f": {state.detail[-SHOWN:]}" if state.detail and state.status not in ("stopped", "missing") else ""
     waiting = [other.name for other in scene.states.values() if state.name in _before(other, scene)]
-    needed = f"; {', '.join(waiting[:NAMED])}{' …' if len(waiting) > NAMED else ''} need it" if waiting else ""
+    named = ", ".join(waiting[:NAMED]) + (" …" if len(waiting) > NAMED else "")
+    needed = f"; {named} {'needs' if len(waiting) == 1 else 'need'} it" if waiting else ""
     ready = " and not ready" if state.running else ""
     return f"{state.name} {how}{ready}{code}{why}{needed}"
 

@@ -19,7 +19,7 @@ def text(verdict: Verdict, next: Sequence[str]) -> list[str]:
     """The screen; `next` are the commands to type."""
     root = verdict.root
     if root is None:
-        return [*_well(verdict), *_noise(verdict), *_unseen(verdict)]
+        return [*_well(verdict), *_entry("unexplained", _rest(verdict)), *_noise(verdict), *_unseen(verdict)]
     lines = [f"{'most likely  ' if not root.certain else 'root cause   '}{root.cause.id}: {root.cause.meaning}"]
     lines += _entry("evidence", _few([_cut(part, EVIDENCE) for part in root.told.words.split("; ")]))
     lines += _entry("log", _log(root, verdict))

@@ -17,6 +17,7 @@ from recover.diagnosis.scene import Source, look
 from recover.diagnosis.verdict import Suspect, Verdict, judge
 from recover.enums.expected import Expected
 from recover.errors import Precondition, RecoverError, Unreachable, UsageError
+from recover.evidence import few
 from recover.playbook.model import StepSpec
 from recover.postgres.session import Session, server_of
 from recover.report import diagnosis as shown
@@ -63,8 +64,7 @@ def _require_seen(verdict: Verdict, options: Options) -> None:
     if scene.states or verdict.root:
         return
     if scene.unseen:
-        why = "; ".join(f"{what}: {why}" for what, why in scene.unseen.items())
-        raise Unreachable("nothing could be looked at", why=why)
+        raise Unreachable("nothing could be looked at", why=few([*dict.fromkeys(scene.unseen.values())]))
     if scene.source.services:
         what = f"there is no service of the project {options.project}" if options.project else "there is no service"
         raise Unreachable(what, next="docker compose ls --all" if options.project else "")
@@ -72,6 +72,8 @@ def _require_seen(verdict: Verdict, options: Options) -> None:
 
 @contextmanager
 def _source(path: Path | None, dsn: str | None, options: Options) -> Iterator[tuple[Source, Redactor]]:
+    if path is not None and dsn is not None:
+        raise UsageError("the playbook says where its databases are", next=f"recover diagnose {path}, without --dsn")
     if path is not None:
         with _of_playbook(path, options) as found:
             yield found

@@ -43,9 +43,9 @@ def drifted(monkeypatch: pytest.MonkeyPatch) -> Verdict:
 def part(lines: list[str], label: str) -> list[str]:
     """The lines of one part of the screen."""
     found: list[str] = []
-    for line in lines:
-        if line.startswith(label) or (found and line.startswith(" " * 13)):
-            found.append(line[13:])
+    for shown in lines:
+        if shown.startswith(label) or (found and shown.startswith(" " * 13)):
+            found.append(shown[13:])
         elif found:
             break
     return found
@@ -95,6 +95,12 @@ def test_nothing_wrong_says_what_was_looked_at() -> None:
     found = verdict(state("api"), logs={"api": ["fine"]}, answers={"login": passed()}, databases={"main": Shut})
     assert text(found, [])[0] == ("nothing is wrong that can be seen: 1 services, 1 probes, 1 databases, 1 log lines")
     assert part(text(found, []), "asked")
+
+
+def test_bad_records_are_shown_although_nothing_is_wrong() -> None:
+    logs = {"api": [line("the sky is falling")]}
+    lines = text(verdict(state("api"), logs=logs, answers={"login": passed()}), [])
+    assert part(lines, "unexplained") == [f"1 x api: {line('the sky is falling')}"]
 
 
 def test_an_older_record_that_nothing_explains_is_said_to_be_older(drifted: Verdict) -> None:
