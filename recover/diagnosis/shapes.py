@@ -29,7 +29,7 @@ _SAYS = ("msg", "message", "event", "error", "err", "reason")
 _NOT_SAID = "".join(rf'(?<!\b{key}=)(?<!"{key}":)(?<!"{key}":\s)' for key in _SAYS)
 _VARIES = re.compile(
     rf"""
-    (?<!\w){_NOT_SAID}(?:"[^"\s]*+"|'[^'\s]*+')(?!\s*:)  # one quoted word that is no key: a message has blanks
+    (?=["'])(?<!\w){_NOT_SAID}(?:"[^"\s]*+"|'[^'\s]*+')(?!\s*:)  # one quoted word that is no key: a message has blanks
     | (?<![^{_BETWEEN}])[^{_BETWEEN}\d@]*+[\d@][^{_BETWEEN}]*+   # a word with a digit or an @ in it
     """,
     re.VERBOSE,
