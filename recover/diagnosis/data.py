@@ -171,11 +171,13 @@ def enum_labels(scene: Scene, shapes: Sequence[Shape]) -> Told:
         fine += len(found.drifts)
         unseen += [f"{r.object}: {r.reason}" for r in found.blocked if r.object in known.types]
         guessed += [f"{lack}, and a statement used that" for lack in map(lacks, also.drifts) if lack]
+    if wrong and scene.answers and not (scene.fails or any(map(scene.is_current, shapes))):
+        return Told("unknown", "; ".join(["nothing fails for it, so the code that runs may not expect them", *wrong]))
     if wrong:
         return yes(wrong)
     if unseen or guessed or not fine:
-        said = "; ".join([*unseen, *guessed]) or "nothing says which labels the code expects"
-        return Told("unknown", "; ".join(filter(None, [said, _from_log_words(told) if unseen else ""])))
+        said = [_from_log_words(told) if unseen else "", *unseen, *guessed]
+        return Told("unknown", "; ".join(filter(None, said)) or "nothing says which labels the code expects")
     return Told("no", f"the labels of {fine} types are as expected")
 
 

@@ -42,10 +42,15 @@ def _worst_first(states: Sequence[ServiceState], needed: set[str]) -> list[Servi
     return sorted(states, key=lambda s: (s.name not in needed, s.status in ("stopped", "missing"), s.running))
 
 
-def _before(state: ServiceState, scene: Scene, seen: frozenset[str] = frozenset()) -> set[str]:
-    """What has to run before it, near and far, but one-shots that are done."""
-    near = {n for n in state.needs if n not in seen and n in scene.states and not done(scene.states[n])}
-    return near.union(*(_before(scene.states[name], scene, seen | near) for name in near)) if near else set()
+def _before(state: ServiceState, scene: Scene) -> set[str]:
+    """What has to run before it, near and far; of a one-shot that is done only what is before that."""
+    found, left = dict[str, ServiceState](), list(state.needs)
+    while left:
+        name = left.pop()
+        if name in scene.states and name not in found:
+            found[name] = scene.states[name]
+            left += found[name].needs
+    return {name for name, needed in found.items() if not done(needed) and name != state.name}
 
 
 def _is_down(state: ServiceState, scene: Scene) -> str:
@@ -102,6 +107,8 @@ def probes(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - it 
     failing = [
         f"{name}: {answer.answer}" for name, answer in scene.answers.items() if not (answer.passed or answer.again_in)
     ]
+    if failing and scene.states and not any(state.running for state in scene.states.values()):
+        return Told("unknown", "nothing runs that could answer the probes")
     if failing:
         return yes(failing)
     if not scene.answers:

@@ -126,9 +126,11 @@ def _refuted(verdict: Verdict) -> list[str]:
 
 
 def _unseen(verdict: Verdict) -> list[str]:
-    lines = [f"{what}: {_cut(why)}" for what, why in verdict.scene.unseen.items()]
-    lines += [f"{suspect.cause.id}: {_cut(suspect.told.words)}" for suspect in verdict.unasked]
-    return _entry("not seen", _few(lines))
+    """What could not be looked at or asked, and why, each reason once."""
+    whys: dict[str, list[str]] = {}
+    for what, why in (*verdict.scene.unseen.items(), *((s.cause.id, s.told.words) for s in verdict.unasked)):
+        whys.setdefault(_cut(why), []).append(what)
+    return _entry("not seen", _few([_cut(f"{', '.join(what)}: {why}", EVIDENCE) for why, what in whys.items()]))
 
 
 def _few(lines: Sequence[str]) -> list[str]:

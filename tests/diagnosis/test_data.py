@@ -157,6 +157,17 @@ def test_the_playbook_is_enough_where_no_line_speaks_of_it(roles: Server) -> Non
     assert enums(roles, expected=PLAYBOOK).answer == "yes"
 
 
+def test_what_the_playbook_expects_of_a_release_that_is_not_there_yet_breaks_nothing(roles: Server) -> None:
+    def told(answer: Any, *lines: str) -> Any:
+        more = of(roles, expected=PLAYBOOK)
+        return asked("enum-drift", scene(state("api"), logs={"api": lines}, answers={"login": answer}, **more))
+
+    assert told(passed()).answer == "unknown"
+    assert told(failed()).answer == "yes"
+    assert told(passed(), line(ENUM.format("admin"))).answer == "yes"
+    assert told(passed(), line(ENUM.format("admin"), ago=timedelta(hours=5))).answer == "unknown"
+
+
 def test_lines_from_before_the_repair_prove_nothing(roles: Server, sql: Sql) -> None:
     sql("alter type role rename value 'admin' to 'ADMIN'; alter type role rename value 'user' to 'USER'")
     old = line(ENUM.format("admin"), ago=timedelta(hours=1))

@@ -82,6 +82,23 @@ def test_one_that_runs_and_is_not_ready_says_why() -> None:
     assert "api is running and not ready: GET /health answered 503" in told.words
 
 
+def test_what_a_one_shot_that_is_done_needed_is_needed_by_what_comes_after_it() -> None:
+    """The database is what the API waits for, although the migration between them has ended well."""
+    migrate = state("migrate", "exited", oneshot=True, exit_code=0, needs=("db",))
+    api = state("api", ready=False, detail="no database", needs=("migrate",))
+    told = asked("service-down", scene(state("db", "stopped"), migrate, api))
+    assert told.about == ("db",)
+    assert "migrate, api need it" in told.words
+
+
+def test_services_that_need_many_in_many_ways_are_looked_through_once() -> None:
+    layers = [[f"s{layer}-{n}" for n in range(6)] for layer in range(12)]
+    pairs = zip(layers[1:], layers, strict=False)
+    states = [state(name, "exited", exit_code=1, needs=tuple(below)) for here, below in pairs for name in here]
+    told = asked("service-down", scene(*(state(name, "stopped") for name in layers[0]), *states))
+    assert set(told.about) == set(layers[0])
+
+
 def test_services_that_need_each_other_are_all_named() -> None:
     a, b = state("a", "stopped", needs=("b",)), state("b", "stopped", needs=("a",))
     assert asked("service-down", scene(a, b, state("c"))).about == ("a", "b")
@@ -132,6 +149,13 @@ def test_without_probes_lines_that_speak_of_a_limit_prove_nothing() -> None:
 def test_probes_that_fail_are_named_and_those_that_wait_are_the_limiters() -> None:
     told = asked("login", scene(answers={"login": failed(), "page": passed(), "rest": failed("wait", again_in=1.0)}))
     assert (told.answer, "login: it answered 500" in told.words, "rest" in told.words) == ("yes", True, False)
+
+
+def test_probes_fail_as_a_matter_of_course_where_nothing_runs() -> None:
+    answers = {"login": failed("connection refused")}
+    assert asked("login", scene(state("api", "stopped"), state("db", "exited"), answers=answers)).answer == "unknown"
+    assert asked("login", scene(state("api", "stopped"), state("db"), answers=answers)).answer == "yes"
+    assert asked("login", scene(answers=answers)).answer == "yes"
 
 
 def test_probes_that_all_pass_are_well_and_none_at_all_says_nothing() -> None:

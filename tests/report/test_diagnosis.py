@@ -91,6 +91,13 @@ class Shut:
         pass
 
 
+def test_what_is_unseen_for_one_reason_is_one_line() -> None:
+    seen = scene(state("api"), answers={"login": passed()})
+    seen.unseen |= {"database main": "it does not answer", "the log of api": "it does not answer"}
+    lines = text(judge(seen, causes()), [])
+    assert part(lines, "not seen")[0] == "database main, the log of api, blocked, wrong-database: it does not answer"
+
+
 def test_nothing_wrong_says_what_was_looked_at() -> None:
     found = verdict(state("api"), logs={"api": ["fine"]}, answers={"login": passed()}, databases={"main": Shut})
     assert text(found, [])[0] == ("nothing is wrong that can be seen: 1 services, 1 probes, 1 databases, 1 log lines")
