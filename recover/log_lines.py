@@ -81,7 +81,7 @@ _IS_LOGFMT = re.compile(r"[A-Za-z_@][\w.@-]*=")
 
 def level_of(line: str) -> Level | None:
     """How bad the line says it is; None when it does not say: a traceback's line, a PostgreSQL DETAIL, plain text."""
-    line = _bare(line)
+    line = without_colours(line)
     first = line[:1]
     if first == "{":
         return _json_level(line)
@@ -100,7 +100,7 @@ def time_of(line: str) -> datetime | None:
 
     A time without a zone is taken as UTC: a service that writes the time of its own place has to say so.
     """
-    line = _bare(line)
+    line = without_colours(line)
     if line[:1] == "{":
         return _json_time(line)
     if found := _TIME.match(line):
@@ -112,7 +112,8 @@ def time_of(line: str) -> datetime | None:
     return _with_month(named) if named else None
 
 
-def _bare(line: str) -> str:
+def without_colours(line: str) -> str:
+    """The line without what colours it on a terminal."""
     return _COLOUR.sub("", line) if "\x1b" in line else line
 
 

@@ -12,6 +12,7 @@ from recover.marked_yaml import read
 from recover.playbook.decode import decode
 
 FILE = Path(__file__).parents[1] / "causes.yml"
+BEGINNING = 500  # characters of a line
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,11 @@ class Cause:
         """Does a record of this shape speak of it?"""
         if self.services and not re.search(self.services, shape.service):
             return False
-        return bool(self._lines and any(map(self._lines.search, shape.samples)))
+        return any(map(self.reads, shape.samples))
+
+    def reads(self, record: str) -> bool:
+        """Does it, whichever service said it?"""
+        return bool(self._lines and self._lines.search(record))
 
     def echoes_in(self, shape: Shape) -> bool:
         """Is it explained by it, as long as there is nothing nearer?"""
@@ -52,6 +57,19 @@ class Cause:
 @dataclass(frozen=True)
 class _File:
     causes: tuple[Cause, ...] = field(default_factory=tuple)
+
+
+def is_known(record: str) -> bool:
+    """Does the record of a log speak of any of them? Made for many records: it looks at the beginnings of lines only,
+    and there at those of words.
+    """
+    return any(_any_of_them().search(line[:BEGINNING]) for line in record.split("\n"))
+
+
+@cache
+def _any_of_them() -> re.Pattern[str]:
+    lines = "|".join(f"(?:{line})" for cause in causes() for line in cause.lines)
+    return re.compile(f"(?<![a-z])(?:{lines})", re.IGNORECASE)
 
 
 @cache

@@ -12,7 +12,8 @@ from recover.diagnosis.shapes import Shape
 from recover.diagnosis.told import Told, yes
 from recover.stack import ServiceState
 
-NEARLY = 0.005  # of a file system: less than that is full for everybody but root
+NEARLY = 0.005  # of a small file system: what has less than that is full
+ROOM = 16 << 20  # bytes that are room on any file system: PostgreSQL's next piece of WAL
 
 
 def disk(scene: Scene, shapes: Sequence[Shape]) -> Told:
@@ -24,10 +25,15 @@ def disk(scene: Scene, shapes: Sequence[Shape]) -> Told:
 
 
 def _mounts(folders: Iterable[Path]) -> Iterator[Path]:
-    mounted = [Path(line.split()[1]) for line in _lines_of(Path("/proc/mounts"))]
+    mounted = [Path(_spelled(line.split()[1])) for line in _lines_of(Path("/proc/mounts"))]
     for folder in folders:
         yield folder
-        yield from (path for path in mounted if folder in path.parents)
+        yield from (path for path in mounted if folder.resolve() in path.parents)
+
+
+def _spelled(escaped: str) -> str:
+    """Blanks and the like stand there as octal numbers (proc(5), fstab(5))."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), escaped)
 
 
 def _lines_of(path: Path) -> list[str]:
@@ -42,10 +48,14 @@ def _full(path: Path) -> str:
         seen = os.statvfs(path)
     except OSError:
         return ""
-    if not seen.f_blocks or seen.f_bavail > seen.f_blocks * NEARLY:
+    size, free = seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize
+    if not size or seen.f_flag & os.ST_RDONLY:
         return ""
-    megabytes = seen.f_frsize / 1e6
-    return f"{path}: {seen.f_bavail * megabytes:.0f} of {seen.f_blocks * megabytes:.0f} MB are free"
+    if free <= min(size * NEARLY, ROOM):
+        return f"{path}: {free / 1e6:.1f} of {size / 1e6:.1f} MB are free"
+    if seen.f_files and not seen.f_favail:
+        return f"{path}: {free / 1e6:.1f} MB are free, but none of its {seen.f_files} inodes"
+    return ""
 
 
 _INSIDE = re.compile(r"(?:No such file or directory: '|could not open file \"|open )(/[^'\"\s:]+)")
@@ -54,22 +64,45 @@ _OUTSIDE = re.compile(r"source path does not exist: (/[^'\"\s:]+)")  # the engin
 
 def missing_file(scene: Scene, shapes: Sequence[Shape]) -> Told:
     """Are the files that services say they lack really not there? A path in a container is looked up in its mounts."""
-    lost = dict.fromkeys(scene.source.lacking)
-    lost |= {
-        f"{state.name} mounts {', '.join(state.lacks)}, which is not there": None
-        for state in scene.states.values()
-        if state.lacks
-    }
-    texts = [(shape.service, text) for shape in shapes for text in shape.samples]
-    texts += [(state.name, state.detail) for state in scene.down()]
-    for service, text in texts:
-        inside = (_outside(scene.states.get(service), path) for path in _INSIDE.findall(text))
-        for path in (*inside, *map(Path, _OUTSIDE.findall(text))):
-            if path is not None and not path.exists():
+    down = {state.name: state for state in scene.down()}
+    texts = [(name, state.detail, True) for name, state in down.items()]
+    texts += [(s.service, text, s.level not in MILD) for s in shapes if scene.is_new(s) for text in s.samples]
+    lost, missed = dict.fromkeys((*scene.source.lacking, *_unmounted(scene))), []
+    for service, text, grave in texts:
+        for path in filter(_is_gone, _paths(scene.states.get(service), text)):
+            if service in down and grave:
                 lost[f"{path} is not there, and {service} needs it"] = None
+            else:
+                missed.append(f"{path} is not there, and {service} speaks of it")
     if lost:
         return yes(lost)
-    return Told("unknown" if shapes else "no", "the files that are named are there, or cannot be seen from here")
+    there = "the files that are named are there, or cannot be seen from here"
+    return Told("unknown" if shapes else "no", "; ".join(dict.fromkeys(missed)) or there)
+
+
+def _unmounted(scene: Scene) -> Iterator[str]:
+    for state in scene.states.values():
+        if state.lacks:
+            yield f"{', '.join(state.lacks)} is not there, and {state.name} mounts it"
+
+
+MILD = ("debug", "info", "warning")
+"""Of a file that may be missing a service speaks like that."""
+
+
+def _paths(state: ServiceState | None, text: str) -> Iterator[Path]:
+    """The files that the text says are missing, as this machine has them."""
+    inside = (_outside(state, path) for path in _INSIDE.findall(text))
+    yield from (path for path in inside if path is not None)
+    yield from map(Path, _OUTSIDE.findall(text))
+
+
+def _is_gone(path: Path) -> bool:
+    """Is it surely not there? What cannot be told is not."""
+    try:
+        return not path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _outside(state: ServiceState | None, path: str) -> Path | None:
@@ -84,8 +117,10 @@ def certificates(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001
     """What do the playbook's own checks of certificates say?"""
     view = scene.source.view
     answers = [check.ask(view) for check in scene.source.certificates] if view else []
-    if wrong := [f"{a.question} {a.answer}" for a in answers if not a.passed]:
+    if wrong := [f"{a.question} {a.answer}" for a in answers if not (a.passed or a.unseen)]:
         return yes(wrong)
+    if unseen := [f"{a.question} {a.answer}" for a in answers if a.unseen]:
+        return Told("unknown", "; ".join(unseen))
     if answers:
         return Told("no", "; ".join(answer.answer for answer in answers))
     return Told("unknown", "the playbook has no check of a certificate")

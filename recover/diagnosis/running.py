@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from recover.diagnosis.scene import Scene, done
@@ -16,27 +17,40 @@ NAMED = 5  # services that wait for one that is down
 def services(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - their states say more than their clients
     """Which service is down that needs none that is down, and who needs it?"""
     down = scene.down()
-    if not down:
-        return Told("no", f"all {len(scene.states)} services run and are ready")
+    if unseen := [f"{name}: {why}" for name, why in scene.unseen.items() if name == "services" or name in scene.names]:
+        return Told("unknown", "; ".join(unseen)) if not down else _are_down(down, scene)
+    if not scene.states:
+        return Told("unknown", "no service is known")
+    return _are_down(down, scene) if down else Told("no", f"all {len(scene.states)} services run and are ready")
+
+
+def _are_down(down: Sequence[ServiceState], scene: Scene) -> Told:
     names = {state.name for state in down}
     wanted = [state for state in scene.states.values() if not state.oneshot]
-    whole = all(state.status in ("stopped", "missing") for state in wanted)
+    whole = bool(wanted) and all(state.status in ("stopped", "missing") for state in wanted)
     if whole:
         return Told(
             "yes", f"all {len(wanted)} services are stopped: by a hand, none has crashed", tuple(names), whole=True
         )
     roots = [state for state in down if not names & _before(state, scene)] or down
-    return yes((described(state, scene) for state in _worst_first(roots)), *(state.name for state in roots))
+    roots = _worst_first(roots, set[str]().union(*(_before(state, scene) for state in down)))
+    return yes((described(state, scene) for state in roots), *(state.name for state in roots))
 
 
-def _worst_first(states: Sequence[ServiceState]) -> list[ServiceState]:
-    return sorted(states, key=lambda state: state.running)
+def _worst_first(states: Sequence[ServiceState], needed: set[str]) -> list[ServiceState]:
+    """What others that are down need, then what has crashed, then what was stopped."""
+    return sorted(states, key=lambda s: (s.name not in needed, s.status in ("stopped", "missing"), s.running))
 
 
-def _before(state: ServiceState, scene: Scene, seen: frozenset[str] = frozenset()) -> set[str]:
-    """What has to run before it, near and far, but one-shots that are done."""
-    near = {n for n in state.needs if n not in seen and n in scene.states and not done(scene.states[n])}
-    return near.union(*(_before(scene.states[name], scene, seen | near) for name in near)) if near else set()
+def _before(state: ServiceState, scene: Scene) -> set[str]:
+    """What has to run before it, near and far; of a one-shot that is done only what is before that."""
+    found, left = dict[str, ServiceState](), list(state.needs)
+    while left:
+        name = left.pop()
+        if name in scene.states and name not in found:
+            found[name] = scene.states[name]
+            left += found[name].needs
+    return {name for name, needed in found.items() if not done(needed) and name != state.name}
 
 
 def described(state: ServiceState, scene: Scene) -> str:
@@ -47,7 +61,8 @@ def described(state: ServiceState, scene: Scene) -> str:
     code = f" with code {state.exit_code}" if state.status == "exited" and state.exit_code is not None else ""
     why = f": {state.detail[-SHOWN:]}" if state.detail and state.status not in ("stopped", "missing") else ""
     waiting = [other.name for other in scene.states.values() if state.name in _before(other, scene)]
-    needed = f"; {', '.join(waiting[:NAMED])}{' …' if len(waiting) > NAMED else ''} need it" if waiting else ""
+    named = ", ".join(waiting[:NAMED]) + (" …" if len(waiting) > NAMED else "")
+    needed = f"; {named} {'needs' if len(waiting) == 1 else 'need'} it" if waiting else ""
     ready = f" and {'' if state.ready else 'not '}ready" if state.running else ""
     again = f", started again {state.restarts} times" if state.restarts else ""
     return f"{state.name} {how}{ready}{code}{again}{why}{needed}"
@@ -60,6 +75,8 @@ def images(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - no 
         for s in scene.states.values()
         if _image(s.settings) and _image(s.declared_settings) not in ("", _image(s.settings))
     ]
+    if not scene.states:
+        return Told("unknown", "no service is known")
     if stale:
         return yes(
             (f"{s.name} runs {s.settings['image']}, its file means {s.declared_settings['image']}" for s in stale),
@@ -77,11 +94,14 @@ def limiter(scene: Scene, shapes: Sequence[Shape]) -> Told:
     refused = [
         f"{name}: {answer.answer}"
         for name, answer in scene.answers.items()
-        if answer.again_in or " 429" in answer.answer
+        if answer.again_in or (not answer.passed and _TOO_OFTEN.search(answer.answer))
     ]
     if refused:
         return yes(refused)
     return Told("no" if scene.answers or not shapes else "unknown", "no probe was refused for being asked too often")
+
+
+_TOO_OFTEN = re.compile(r"(?<![\w.])429(?![\w.])")
 
 
 def probes(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - it asks itself
@@ -89,6 +109,10 @@ def probes(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - it 
     failing = [
         f"{name}: {answer.answer}" for name, answer in scene.answers.items() if not (answer.passed or answer.again_in)
     ]
+    if failing and scene.states and not any(state.running for state in scene.states.values()):
+        return Told("unknown", "nothing runs that could answer the probes")
     if failing:
         return yes(failing)
-    return Told("no" if scene.answers else "unknown", f"{len(scene.answers)} probes answer yes")
+    if not scene.answers:
+        return Told("unknown", "the playbook has no probe that can be asked")
+    return Told("no", f"{len(scene.answers)} probes answer yes")

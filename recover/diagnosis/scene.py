@@ -7,20 +7,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from recover.diagnosis.shapes import Shapes
+from recover.diagnosis.causes import is_known
+from recover.diagnosis.shapes import Shape, Shapes
 from recover.enums.expected import Expected
-from recover.errors import RecoverError
+from recover.errors import RecoverError, Unreachable
 from recover.evidence import Evidence
 from recover.postgres import catalog
 from recover.stack import ServiceState
 from recover.world import Check, Row, SeeDatabase, SeeServices, View
 
 AT_ONCE = 8
+LATELY = timedelta(hours=1)
+"""What a service that is well said longer ago is of the past."""
+WATCH = 0.2  # seconds between two looks
 SETTLE = 2.0  # seconds for which locks are watched at least: a login that hangs shows who waits for whom
 
 
@@ -37,7 +41,8 @@ class Source:
 
     `databases` opens each by name, `dbnames` is what the server calls them. `probes` and `certificates` are the
     playbook's own questions; `steps` the kinds of its steps; `folders` those whose file systems matter;
-    `lacking` what of the playbook's own could not be read.
+    `lacking` the playbook's files that could not be read, `unasked` what else cannot be asked, and why. `hide` takes
+    secrets out of a text: before it is cut or masked, because a part of one would not be found again.
     """
 
     services: SeeServices | None = None
@@ -50,6 +55,8 @@ class Source:
     steps: frozenset[str] = frozenset()
     folders: Sequence[Path] = ()
     lacking: Sequence[str] = ()
+    unasked: Mapping[str, str] = field(default_factory=dict)
+    hide: Callable[[str], str] = str
 
 
 @dataclass
@@ -58,15 +65,20 @@ class Scene:
 
     source: Source
     states: dict[str, ServiceState] = field(default_factory=dict)
-    shapes: Shapes = field(default_factory=Shapes)
+    shapes: Shapes = field(default_factory=lambda: Shapes(is_known))
     answers: dict[str, Evidence] = field(default_factory=dict)
     waits: list[Row] = field(default_factory=list)
     idle: list[Row] = field(default_factory=list)
     unseen: dict[str, str] = field(default_factory=dict)
+    deaf: dict[str, Unreachable] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @contextmanager
     def database(self, name: str) -> Iterator[ClosingDatabase]:
-        """The database of that name, over a connection of its own."""
+        """The database of that name, over a connection of its own. Raises Unreachable at once when it did before."""
+        if name in self.deaf:
+            raise self.deaf[name]
         opened = self.source.databases[name]()
         try:
             yield opened
@@ -77,83 +89,113 @@ class Scene:
         """The services that do not run, or are not ready, in the order of the file; a one-shot that is done is well."""
         return [state for state in self.states.values() if not (state.running and state.ready) and not done(state)]
 
+    @property
+    def fails(self) -> bool:
+        """Is anything seen to be wrong at this moment?"""
+        return bool(self.down()) or any(not answer.passed for answer in self.answers.values())
+
+    def is_new(self, shape: Shape) -> bool:
+        """Was it said by the instance that is there now, or was last? Where no line says its time, yes."""
+        state = self.states.get(shape.service)
+        return not (state and state.started_at and shape.last and shape.last < state.started_at)
+
+    def is_current(self, shape: Shape) -> bool:
+        """The same, and lately where its service is well: that one may have got over it."""
+        well = shape.service in self.states and shape.service not in {state.name for state in self.down()}
+        return self.is_new(shape) and not (well and shape.last and shape.last < self.now - LATELY)
+
 
 def done(state: ServiceState) -> bool:
     """Is it a one-shot that has nothing to do any more, or was not started?"""
     return state.oneshot and (state.exit_code == 0 or state.status in ("missing", "stopped"))
 
 
-def look(source: Source, since: timedelta, settle: float = SETTLE) -> Scene:
+def look(source: Source, since: timedelta, now: datetime | None = None, *, settle: float = SETTLE) -> Scene:
     """Everything that any question needs, looked at once and side by side. Never raises for what cannot be seen.
 
     `since` is how far back logs are read; locks are watched for `settle` seconds at least.
     """
-    scene, begin = Scene(source), datetime.now(UTC) - since
-    names = _names(scene)
+    scene = Scene(source, unseen=dict(source.unasked), now=now or datetime.now(UTC))
+    scene.names = _names(scene)
     asked = threading.Event()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         watching = pool.submit(_locks, scene, asked, settle)
-        probing = [pool.submit(_probe, scene, name, check) for name, check in source.probes.items()]
-        states = list(pool.map(lambda name: _state(scene, name), names))
-        scene.states = {state.name: state for state in states if state}
-        for name in names:
-            _logs(scene, name, begin)
-        for probe in probing:
-            probe.result()
-        asked.set()
+        try:
+            _look(scene, since, pool)
+        finally:
+            asked.set()
         watching.result()
     return scene
+
+
+def _look(scene: Scene, since: timedelta, pool: ThreadPoolExecutor) -> None:
+    probing = [pool.submit(_probe, scene, name, check) for name, check in scene.source.probes.items()]
+    states = list(pool.map(lambda name: _state(scene, name), scene.names))
+    scene.states = {state.name: state for state in states if state}
+    for name in scene.names:
+        scene.shapes.read(name, _log(scene, name, scene.now - since))
+    for probe in probing:
+        probe.result()
 
 
 def _names(scene: Scene) -> tuple[str, ...]:
     try:
         return scene.source.services.names() if scene.source.services else ()
     except RecoverError as error:
-        scene.unseen["services"] = _words(error)
+        scene.unseen["services"] = words(error)
         return ()
 
 
 def _state(scene: Scene, name: str) -> ServiceState | None:
     assert scene.source.services is not None  # there are names  # noqa: S101
     try:
-        return scene.source.services.state(name, probe=True)
+        state = scene.source.services.state(name, probe=True)
     except RecoverError as error:
-        scene.unseen[name] = _words(error)
+        scene.unseen[name] = words(error)
         return None
+    return replace(state, detail=scene.source.hide(state.detail))
 
 
-def _logs(scene: Scene, name: str, begin: datetime) -> None:
+def _log(scene: Scene, name: str, begin: datetime) -> Iterator[str]:
+    """Its lines, up to where it breaks off."""
     assert scene.source.services is not None  # noqa: S101
     try:
-        scene.shapes.read(name, scene.source.services.logs(name, begin))
+        yield from map(scene.source.hide, scene.source.services.logs(name, begin))
     except RecoverError as error:
-        scene.unseen[f"the log of {name}"] = _words(error)
+        scene.unseen[f"the log of {name}"] = words(error)
 
 
 def _probe(scene: Scene, name: str, check: Check) -> None:
     assert scene.source.view is not None  # whoever has probes has one  # noqa: S101
     try:
-        scene.answers[name] = check.ask(scene.source.view)
+        answer = check.ask(scene.source.view)
+        scene.answers[name] = replace(answer, answer=scene.source.hide(answer.answer))
     except RecoverError as error:
-        scene.unseen[f"probe {name}"] = _words(error)
+        scene.unseen[f"probe {name}"] = words(error)
 
 
 def _locks(scene: Scene, asked: threading.Event, settle: float) -> None:
     """Who waits for whom, watched while the probes are asked, and for a moment at least."""
     began = time.monotonic()
     for name in scene.source.databases:
+        waits: list[Row] = []
+        idle: list[Row] = []
         try:
             with scene.database(name) as database:
                 while True:
-                    scene.waits = scene.waits or database.rows("who waits for a lock", catalog.named("lock_waits"))
-                    scene.idle = scene.idle or database.rows("who holds a lock", catalog.named("idle_holders"))
-                    over = asked.is_set() and time.monotonic() - began >= settle
-                    if scene.idle or over:
+                    waits = database.rows("who waits for a lock", catalog.named("lock_waits")) or waits
+                    idle = database.rows("who holds a lock", catalog.named("idle_holders"))
+                    if asked.is_set() and time.monotonic() - began >= settle:
                         break
-                    asked.wait(0.2)
+                    time.sleep(WATCH)
         except RecoverError as error:
-            scene.unseen[f"database {name}"] = _words(error)
+            scene.unseen[f"database {name}"] = words(error)
+            if isinstance(error, Unreachable):
+                scene.deaf[name] = error
+        scene.waits += waits
+        scene.idle += idle
 
 
-def _words(error: RecoverError) -> str:
+def words(error: RecoverError) -> str:
+    """What and why, in one line."""
     return f"{error.what}: {error.why}" if error.why else error.what

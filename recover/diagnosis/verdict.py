@@ -10,23 +10,31 @@ from datetime import datetime, timedelta
 
 from recover.diagnosis.causes import Cause
 from recover.diagnosis.questions import QUESTIONS
-from recover.diagnosis.scene import Scene
+from recover.diagnosis.scene import Scene, words
 from recover.diagnosis.shapes import Shape
 from recover.diagnosis.told import Told
+from recover.errors import RecoverError
 
 UNSURE = 4.5
-"""By so much a cause that only lines speak of lies higher than one that was confirmed."""
+"""By so much a cause that only lines of a service that is down speak of lies higher than one that was confirmed."""
+HEARSAY = 7.5
+"""Where one lies of which only others speak: above every confirmed cause, but below a mere symptom."""
 AT_A_STROKE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A cause with the answer to its question, the shapes that speak of it, and those that it explains beside them."""
+    """A cause with the answer to its question, the shapes that speak of it, and those that it explains beside them.
+
+    `near`: a service that is down speaks of it. `current`: it is spoken of now, and not only in the past.
+    """
 
     cause: Cause
     told: Told
     shapes: tuple[Shape, ...] = ()
     echoes: tuple[Shape, ...] = ()
+    near: bool = False
+    current: bool = False
 
     @property
     def explained(self) -> int:
@@ -41,8 +49,10 @@ class Suspect:
     @property
     def rank(self) -> tuple[float, int]:
         """The root first. A stack that somebody stopped is a state and no cause, unless there is nothing else."""
-        depth = self.cause.depth + (0 if self.certain else UNSURE) + (100 if self.told.whole else 0)
-        return depth, -self.explained
+        depth = float(self.cause.depth)
+        if not self.certain:
+            depth = depth + UNSURE if self.near else HEARSAY + depth / 100
+        return depth + (100 if self.told.whole else 0), -self.explained
 
 
 @dataclass(frozen=True)
@@ -83,9 +93,9 @@ def judge(scene: Scene, causes: Sequence[Cause]) -> Verdict:
         _asked(scene, cause, spoken[cause.id], noise) for cause in causes if _worth_asking(cause, spoken[cause.id])
     ]
     suspects = sorted(
-        (s for s in asked if s.certain or (s.told.answer == "unknown" and s.shapes)), key=lambda s: s.rank
+        (s for s in asked if s.certain or (s.told.answer == "unknown" and s.current)), key=lambda s: s.rank
     )
-    suspects = [*suspects] if any(s.certain for s in suspects) or _fails(scene) else []
+    suspects = [*suspects] if any(s.certain for s in suspects) or scene.fails or not scene.answers else []
     refuted = [s for s in asked if s.told.answer == "no"]
     unasked = [s for s in asked if s.told.answer == "unknown" and s not in suspects]
     known = noise | {id(shape) for suspect in suspects for shape in (*suspect.shapes, *suspect.echoes)}
@@ -97,18 +107,23 @@ def _some(suspects: Iterable[Suspect]) -> tuple[Suspect, ...]:
     return tuple(suspect for suspect in suspects if suspect.shapes)
 
 
-def _fails(scene: Scene) -> bool:
-    """Is anything wrong at this moment, so that lines of the past may be about it?"""
-    return bool(scene.down()) or any(not answer.passed for answer in scene.answers.values()) or not scene.answers
-
-
 def _worth_asking(cause: Cause, shapes: Sequence[Shape]) -> bool:
     return bool(cause.ask) and not cause.unrelated and (cause.always or bool(shapes))
 
 
 def _asked(scene: Scene, cause: Cause, shapes: tuple[Shape, ...], noise: set[int]) -> Suspect:
     shapes = tuple(shape for shape in shapes if id(shape) not in noise)
-    told = QUESTIONS[cause.ask](scene, shapes)
+    told = _told(scene, cause, shapes)
+    current = {shape.service for shape in shapes if scene.is_current(shape)}
+    near = any(state.name in current for state in scene.down())
     mine = {id(shape) for shape in shapes}
     echoes = tuple(s for s in scene.shapes if cause.echoes_in(s) and id(s) not in mine | noise) if shapes else ()
-    return Suspect(cause, told, shapes, echoes)
+    return Suspect(cause, told, shapes, echoes, near, bool(current))
+
+
+def _told(scene: Scene, cause: Cause, shapes: Sequence[Shape]) -> Told:
+    """The answer; a question that cannot be asked has none."""
+    try:
+        return QUESTIONS[cause.ask](scene, shapes)
+    except RecoverError as error:
+        return Told("unknown", words(error))

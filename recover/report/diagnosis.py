@@ -11,7 +11,8 @@ from recover.diagnosis.shapes import Shape
 from recover.diagnosis.verdict import Suspect, Verdict
 
 SHOWN = 5  # entries of a list
-WIDE = 200  # characters of a log line
+WIDE = 200  # characters of a log line, or of a cause that is no root
+EVIDENCE = 500  # characters of one thing that proves the root
 INDENT = " " * 13
 
 
@@ -19,14 +20,14 @@ def text(verdict: Verdict, next: Sequence[str]) -> list[str]:
     """The screen; `next` are the commands to type."""
     root = verdict.root
     if root is None:
-        return [*_well(verdict), *_noise(verdict), *_unseen(verdict)]
+        return [*_well(verdict), *_entry("unexplained", _rest(verdict)), *_noise(verdict), *_unseen(verdict)]
     lines = [f"{'most likely  ' if not root.certain else 'root cause   '}{root.cause.id}: {root.cause.meaning}"]
-    lines += _entry("evidence", _parts(root.told.words))
+    lines += _entry("evidence", _few([_cut(part, EVIDENCE) for part in root.told.words.split("; ")]))
     lines += _entry("log", _log(root, verdict))
     lines += _entry("explains", [_explains(root)])
     lines += _entry("does not", _rest(verdict))
-    lines += _entry("also found", [f"{s.cause.id}: {_cut(s.told.words)}" for s in verdict.suspects[1:]])
-    return [*lines, *_noise(verdict), *_refuted(verdict), *_unseen(verdict), *_entry("type", next)]
+    lines += _entry("also found", _few([*map(_also, verdict.suspects[1:])]))
+    return [*lines, *_noise(verdict), *_refuted(verdict), *_unseen(verdict), *_entry("type", _few(next))]
 
 
 def data(verdict: Verdict, next: Sequence[str]) -> Mapping[str, object]:
@@ -71,6 +72,7 @@ def _well(verdict: Verdict) -> list[str]:
     scene = verdict.scene
     what = [f"{len(scene.states)} services"] if scene.states else []
     what += [f"{len(scene.answers)} probes"] if scene.answers else []
+    what += [f"{len(dbs)} databases"] if (dbs := scene.source.databases.keys() - scene.deaf.keys()) else []
     what += [f"{scene.shapes.lines} log lines"] if scene.shapes.lines else []
     lines = [f"nothing is wrong that can be seen: {', '.join(what) or 'nothing was looked at'}"]
     return lines + _entry("asked", [f"{s.cause.id}: {_cut(s.told.words)}" for s in verdict.refuted])
@@ -90,8 +92,13 @@ def _explains(root: Suspect) -> str:
     by = Counter[str]()
     for shape in (*root.shapes, *root.echoes):
         by[shape.service] += shape.count
-    where = ", ".join(f"{n} of {name}" for name, n in by.most_common())
+    named = [f"{n} of {name}" for name, n in by.most_common(SHOWN)]
+    where = ", ".join(named) + (" …" if len(by) > SHOWN else "")
     return f"{root.explained} record{'' if root.explained == 1 else 's'}: {where}" if by else ""
+
+
+def _also(suspect: Suspect) -> str:
+    return f"{suspect.cause.id}{'' if suspect.certain else ' (likely)'}: {_cut(suspect.told.words)}"
 
 
 def _rest(verdict: Verdict) -> list[str]:
@@ -120,17 +127,20 @@ def _set_apart(suspect: Suspect, verdict: Verdict) -> str:
 def _refuted(verdict: Verdict) -> list[str]:
     spoken = [f"{s.cause.id}, which the log speaks of: {_cut(s.told.words)}" for s in verdict.refuted if s.shapes]
     silent = [s.cause.id for s in verdict.refuted if not s.shapes]
-    return _entry("refuted", [*spoken, *([", ".join(silent)] if silent else [])])
+    return _entry("refuted", [*_few(spoken), *([", ".join(silent)] if silent else [])])
 
 
 def _unseen(verdict: Verdict) -> list[str]:
-    lines = [f"{what}: {_cut(why)}" for what, why in verdict.scene.unseen.items()]
-    lines += [f"{suspect.cause.id}: {_cut(suspect.told.words)}" for suspect in verdict.unasked]
-    return _entry("not seen", lines[:SHOWN])
+    """What could not be looked at or asked, and why, each reason once."""
+    whys: dict[str, list[str]] = {}
+    for what, why in (*verdict.scene.unseen.items(), *((s.cause.id, s.told.words) for s in verdict.unasked)):
+        whys.setdefault(_cut(why), []).append(what)
+    return _entry("not seen", _few([_cut(f"{', '.join(what)}: {why}", EVIDENCE) for why, what in whys.items()]))
 
 
-def _parts(words: str) -> list[str]:
-    return words.split("; ")
+def _few(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], *([f"… and {more} more"] if more > 0 else [])]
 
 
 def _most(shapes: Sequence[Shape]) -> list[Shape]:
@@ -139,12 +149,13 @@ def _most(shapes: Sequence[Shape]) -> list[Shape]:
 
 def _line(shape: Shape) -> str:
     """The last line of a record says most: what was raised."""
-    return _cut(masked(shape.samples[0].splitlines()[-1].strip()))
+    return _cut(masked(shape.samples[0].rpartition("\n")[2]))
 
 
-def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= WIDE else text[: WIDE - 1] + "…"
+def _cut(text: str, wide: int = WIDE) -> str:
+    """In one line, and without what could command a terminal."""
+    text = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return text if len(text) <= wide else text[: wide - 1] + "…"
 
 
 def _entry(label: str, lines: Sequence[str]) -> list[str]:

@@ -88,9 +88,11 @@ class LocalRuntime:
         of the present one when there is none such.
         """
         self._service(service)
-        with _words(f"the log of {service} cannot be read", Unreachable):
-            process = self._process(service)
-            return process.lines(process.log_start(since))
+        return self._lines(self._process(service), since)
+
+    def _lines(self, process: Process, since: datetime | None) -> Iterator[str]:
+        with _words(f"the log of {process.service} cannot be read", Unreachable):
+            yield from process.lines(process.log_start(since))
 
     def address(self, service: str, port: int | None = None) -> Address:
         """Where the port (default: the first) is, whether the service runs or not. Raises PlaybookError."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from recover.checks.tls import TlsIsGood
 from recover.diagnosis.causes import causes
 from recover.diagnosis.scene import Source, look
 from recover.diagnosis.verdict import Suspect, Verdict, judge
 from recover.enums.expected import Expected
 from recover.errors import Precondition, RecoverError, Unreachable, UsageError
+from recover.evidence import few
 from recover.playbook.model import StepSpec
 from recover.postgres.session import Session, server_of
 from recover.report import diagnosis as shown
@@ -30,36 +34,46 @@ from recover.world import Check, RunPlace
 
 QUIET = ("logs", "enum")
 """Kinds of probes that say nothing beyond what a diagnosis looks at itself."""
+LONGEST = 10 * 365 * 86400.0  # seconds that any log goes back
 
 
 def diagnose(path: Path | None, dsn: str | None, options: Options, since: float) -> int:
-    """Say what is wrong, why that is so, and what to type. 0 when nothing is, 1 when something is.
+    """Say what is wrong, why that is so, and what to type. 0 when nothing is, 1 when something is, 7 when nothing is
+    in what could be seen, and not everything could.
 
     `since` in seconds: log lines from then on. Raises UsageError when there is nothing to look at.
     """
     began = time.monotonic()
     with _source(path, dsn, options) as (source, redactor):
         note("looking at services, logs and databases; nothing is changed")
-        verdict = judge(look(source, timedelta(seconds=since)), causes())
-        _require_seen(verdict)
+        verdict = judge(look(source, timedelta(seconds=min(since, LONGEST))), causes())
+        _require_seen(verdict, options)
         next = _next(verdict, path, options)
         if options.json:
             say_json(redactor.data({**shown.data(verdict, next), "seconds": round(time.monotonic() - began, 3)}))
         else:
             say(*map(redactor.text, shown.text(verdict, next)))
-    return 1 if verdict.root else 0
+    if verdict.root:
+        return 1
+    return Unreachable.exit_code if verdict.scene.unseen else 0
 
 
-def _require_seen(verdict: Verdict) -> None:
+def _require_seen(verdict: Verdict, options: Options) -> None:
     """Raises Unreachable when nothing at all could be looked at: that is not the same as nothing being wrong."""
     scene = verdict.scene
-    if not (scene.states or verdict.root) and scene.unseen:
-        why = "; ".join(f"{what}: {why}" for what, why in scene.unseen.items())
-        raise Unreachable("nothing could be looked at", why=why)
+    if scene.states or verdict.root:
+        return
+    if scene.unseen:
+        raise Unreachable("nothing could be looked at", why=few([*dict.fromkeys(scene.unseen.values())]))
+    if scene.source.services:
+        what = f"there is no service of the project {options.project}" if options.project else "there is no service"
+        raise Unreachable(what, next="docker compose ls --all" if options.project else "")
 
 
 @contextmanager
 def _source(path: Path | None, dsn: str | None, options: Options) -> Iterator[tuple[Source, Redactor]]:
+    if path is not None and dsn is not None:
+        raise UsageError("the playbook says where its databases are", next=f"recover diagnose {path}, without --dsn")
     if path is not None:
         with _of_playbook(path, options) as found:
             yield found
@@ -68,7 +82,7 @@ def _source(path: Path | None, dsn: str | None, options: Options) -> Iterator[tu
         raise UsageError("diagnose takes a playbook, or --project and --dsn", next="recover diagnose PLAYBOOK")
     redactor = Redactor()
     with masking(redactor):
-        yield _by_hand(dsn, options, redactor), redactor
+        yield replace(_by_hand(dsn, options, redactor), hide=redactor.text), redactor
 
 
 def _by_hand(dsn: str | None, options: Options, redactor: Redactor) -> Source:
@@ -97,7 +111,8 @@ def _of_playbook(path: Path, options: Options) -> Iterator[tuple[Source, Redacto
 def source_of(session: Opened) -> Source:
     """Everything that a playbook on its target knows to look at."""
     probes, tls = _questions(session)
-    folders = [Path(session.scope.target["folder"])]
+    folders = [Path(session.scope.target["folder"]), session.playbook.folder]
+    files = {name for name, secret in session.playbook.secrets.items() if secret.file is not None}
     return Source(
         services=session.live.services,
         databases={name: partial(session.databases, name) for name in session.target.databases},
@@ -108,7 +123,9 @@ def source_of(session: Opened) -> Source:
         certificates=tls,
         steps=frozenset(spec.kind for spec in session.specs if spec.kind),
         folders=[folder for folder in folders if folder.exists()],
-        lacking=session.lacking,
+        lacking=[why for name, why in session.lacking.items() if name in files],
+        unasked={f"secret {name}": why for name, why in session.lacking.items() if name not in files},
+        hide=session.redactor.text,
     )
 
 
@@ -126,7 +143,8 @@ def _expected(session: Opened) -> Mapping[str, Expected]:
 def _questions(session: Opened) -> tuple[dict[str, Check], list[Check]]:
     """The playbook's own: its probes that every step asks alike, and its checks of certificates.
 
-    One that lacks a secret is left out: that it is lacking is said anyway.
+    One that lacks a secret is left out: that it is lacking is said anyway. A certificate that ends soon breaks nothing
+    yet, so only one that has ended counts.
     """
     probes: dict[str, Check] = {}
     tls: dict[str, Check] = {}
@@ -138,8 +156,9 @@ def _questions(session: Opened) -> tuple[dict[str, Check], list[Check]]:
             with suppress(Precondition):
                 kind.setdefault(check.probe or check.sha256, check.bind(session.scope).check)
         if spec.work_type is ReissueCertificate:
-            tls |= {f"{spec.id} {n}": proof for n, proof in enumerate(_proofs(session, spec))}
-    return probes, list(tls.values())
+            with suppress(Precondition):
+                tls |= {f"{spec.id} {n}": proof for n, proof in enumerate(_proofs(session, spec))}
+    return probes, [replace(check, days_left=0) if isinstance(check, TlsIsGood) else check for check in tls.values()]
 
 
 def _proofs(session: Opened, spec: StepSpec) -> list[Check]:
@@ -155,10 +174,17 @@ def _next(verdict: Verdict, path: Path | None, options: Options) -> list[str]:
     by_hand = [*root.told.next, *([] if root.told.next or root.cause.step else [root.cause.otherwise])]
     if path is None:
         return [line for line in (*by_hand, *_without_playbook(root, options)) if line]
-    where = f"{path}{f' --target {options.target}' if options.target else ''}{options.project_flags}"
+    where = " ".join([shlex.quote(str(path)), *_given(options)]) + options.project_flags
     if root.cause.step and root.cause.step not in verdict.scene.source.steps:
         by_hand.append(root.cause.otherwise)
     return [line for line in (*by_hand, f"recover run {where}", f"recover plan {where}   # what that would do") if line]
+
+
+def _given(options: Options) -> list[str]:
+    """The words that say which target, and with which values."""
+    target = ["--target", options.target] if options.target else []
+    values = (word for name, value in options.variables.items() for word in ("-e", f"{name}={value}"))
+    return [shlex.quote(word) for word in (*target, *values)]
 
 
 def _without_playbook(root: Suspect, options: Options) -> list[str]:
@@ -166,4 +192,6 @@ def _without_playbook(root: Suspect, options: Options) -> list[str]:
         expected = "recover enums expected --source DIR -o expected.yml   # or --models; then:"
         return [expected, "recover enums diff --expected expected.yml --dsn …"]
     named = " ".join(root.told.about)
-    return [f"docker compose --project-name {options.project} up --detach {named}"] if options.project and named else []
+    if not (options.project and named):
+        return []
+    return [f"docker compose --project-name {shlex.quote(options.project)} restart {named}"]

@@ -45,7 +45,7 @@ class Opened:
     runtime: Runtime
     redactor: Redactor = field(default_factory=Redactor)
     halt: Halt = field(default_factory=Halt)
-    lacking: Sequence[str] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
     require_lease: Callable[[], None] = lambda: None
 
     def bind(self, spec: StepSpec, kept: Sequence[str]) -> Step:
@@ -148,7 +148,7 @@ def opened(
         secrets = Secrets(playbook, redactor)
         scope = Scope(playbook.values, secrets, given, services, place, playbook.folder)
         secrets.scope = scope
-        lacking = secrets.lacking() if patient else ()
+        lacking = secrets.lacking() if patient else {}
         try:
             if not patient:
                 secrets.read_all()
@@ -181,15 +181,15 @@ class Secrets(Mapping[str, Secret]):
         for name in self.playbook.secrets:
             self[name]
 
-    def lacking(self) -> tuple[str, ...]:
-        """What is wrong with each that cannot be read."""
-        found = []
+    def lacking(self) -> Mapping[str, str]:
+        """What is wrong with each that cannot be read, by its name."""
+        found = {}
         for name in self.playbook.secrets:
             try:
                 self[name]
             except Precondition as error:
-                found.append(f"{error.what}: {error.why}" if error.why else error.what)
-        return tuple(found)
+                found[name] = f"{error.what}: {error.why}" if error.why else error.what
+        return found
 
     def __getitem__(self, name: str) -> Secret:
         if name not in self._read:

@@ -62,6 +62,9 @@ COMMANDS = {
     "runs": ("runs",),
     "show": ("show",),
     "a rollback without a yes": ("rollback",),
+    "diagnose": ("diagnose", "PLAYBOOK"),
+    "diagnose as json": ("diagnose", "PLAYBOOK", "--json"),
+    "probe": ("probe", "PLAYBOOK"),
 }
 
 

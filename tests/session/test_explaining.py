@@ -55,7 +55,7 @@ def test_a_step_by_name_one_that_there_is_not_and_a_run_without_a_failure(tmp_pa
         run = json.loads(tiny.recover("status", "--json").stdout)["run"]
         assert "has no step 'nothing'" in tiny.recover("explain", run, "nothing", expect=2).stderr
         told = json.loads(tiny.recover("explain", run, "web", "--json").stdout)
-        assert told["services"] == {"web": "web is running and ready; other need it"}
+        assert told["services"] == {"web": "web is running and ready; other needs it"}
         assert told["likely"] is None
     finally:
         tiny.down()
