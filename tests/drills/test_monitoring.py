@@ -1,0 +1,90 @@
+"""Monitoring that cannot join the cascade: the part that fails is named and stopped again, the rest is up."""
+
+from __future__ import annotations
+
+import pytest
+from drilling import PLAYBOOK, Drill
+
+from recover.drill.replica import Replica
+from recover.web import HttpWeb
+
+pytestmark = pytest.mark.drill
+
+PARTS = {"prometheus", "node_exporter", "postgres_exporter", "redis_exporter", "grafana"}
+WHOLE = {
+    "BROKEN_EXPORTER": "",
+    "NOISY_EXPORTER": "",
+    "LOGIN_BREAKER": "",
+    "GRAFANA_DASHBOARDS": "dashboards",
+}
+
+
+def with_faults(drill: Drill, **faults: str) -> None:
+    """The variables that the next run's services start with."""
+    Replica(drill.replica).set({**WHOLE, **faults})
+
+
+def stopped(drill: Drill) -> set[str]:
+    return {service for service, state in drill.status()["services"].items() if state != "ready"}
+
+
+def healths(drill: Drill) -> dict[str, str]:
+    """Per job what Prometheus itself says of its target."""
+    reply = HttpWeb().get(f"{drill.services.address('prometheus').url}/api/v1/targets")
+    found = reply.json()["data"]["activeTargets"]  # type: ignore[index, call-overload]  # Prometheus' documented answer
+    return {target["labels"]["job"]: target["health"] for target in found}
+
+
+def because(output: str, step: str) -> str:
+    """Why the step was left off, in the words of the screen."""
+    [line] = [line for line in output.splitlines() if f" {step}: LEFT OFF: " in line]
+    return line.partition("LEFT OFF: ")[2]
+
+
+def test_each_part_that_fails_is_named_and_stopped_and_the_rest_is_up(drill: Drill) -> None:
+    faults = ("broken-exporter=node_exporter", "login-breaker=postgres_exporter", "broken-dashboard=untitled")
+    drill.drill("break", "--down", *(word for fault in faults for word in ("--fault", fault)))
+    done = drill.playbook("run", expect=3)
+    assert "it serves text/html, an HTML page, not metrics" in because(done.stderr, "node_exporter")
+    assert because(done.stderr, "postgres_exporter").startswith(
+        "login was proven before, and fails since step postgres_exporter"
+    )
+    assert "untitled/api.json" in because(done.stderr, "grafana")
+    assert "Dashboard title cannot be empty" in because(done.stderr, "grafana")
+    assert drill.progress()["isolated"] == ["node_exporter", "postgres_exporter", "grafana"]
+    assert stopped(drill) == {"node_exporter", "postgres_exporter", "grafana"}
+    assert drill.login().status == 200
+    up = {job for job, health in healths(drill).items() if health == "up"}
+    assert up == {"api", "worker", "redis_exporter"}
+
+    # made whole, a later run brings back these alone
+    with_faults(drill, NOISY_EXPORTER="node_exporter")
+    assert "not needed  api " in drill.playbook("plan").stdout
+    done = drill.playbook("run", expect=3)
+    assert "ERROR exporter: collector failed" in because(done.stderr, "node_exporter")
+    assert drill.progress()["isolated"] == ["node_exporter"]
+    assert stopped(drill) == {"node_exporter"}
+
+    with_faults(drill)
+    drill.playbook("run")
+    assert stopped(drill) == set()
+    assert set(healths(drill).values()) == {"up"}
+
+    # one that turns bad later is a reason to stop nothing else
+    with_faults(drill, BROKEN_EXPORTER="node_exporter")
+    drill.services.stop("node_exporter")
+    drill.services.start("node_exporter")
+    plan = drill.playbook("plan").stdout
+    assert "not needed  freeze " in plan
+    assert "will check  node_exporter " in plan
+    assert stopped(drill) == set()
+    instance = drill.services.state("api").instance
+    done = drill.playbook("run", expect=3)
+    assert "step node_exporter failed" in done.stdout
+    assert drill.services.state("api").instance == instance
+
+    # a dashboard without a title in the folder itself, as an operator names it
+    with_faults(drill)
+    done = drill.playbook("run", "-e", "dashboards=stack/config/grafana/untitled", expect=3)
+    assert "can Grafana show its dashboards? no" in done.stderr
+    assert "api.json: Dashboard title cannot be empty" in done.stderr
