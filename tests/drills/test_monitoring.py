@@ -3,42 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from drilling import PLAYBOOK, Drill
-
-from recover.drill.replica import Replica
-from recover.web import HttpWeb
+from drilling import Drill
+from monitored import because, healths, stopped, with_faults
 
 pytestmark = pytest.mark.drill
-
-PARTS = {"prometheus", "node_exporter", "postgres_exporter", "redis_exporter", "grafana"}
-WHOLE = {
-    "BROKEN_EXPORTER": "",
-    "NOISY_EXPORTER": "",
-    "LOGIN_BREAKER": "",
-    "GRAFANA_DASHBOARDS": "dashboards",
-}
-
-
-def with_faults(drill: Drill, **faults: str) -> None:
-    """The variables that the next run's services start with."""
-    Replica(drill.replica).set({**WHOLE, **faults})
-
-
-def stopped(drill: Drill) -> set[str]:
-    return {service for service, state in drill.status()["services"].items() if state != "ready"}
-
-
-def healths(drill: Drill) -> dict[str, str]:
-    """Per job what Prometheus itself says of its target."""
-    reply = HttpWeb().get(f"{drill.services.address('prometheus').url}/api/v1/targets")
-    found = reply.json()["data"]["activeTargets"]  # type: ignore[index, call-overload]  # Prometheus' documented answer
-    return {target["labels"]["job"]: target["health"] for target in found}
-
-
-def because(output: str, step: str) -> str:
-    """Why the step was left off, in the words of the screen."""
-    [line] = [line for line in output.splitlines() if f" {step}: LEFT OFF: " in line]
-    return line.partition("LEFT OFF: ")[2]
 
 
 def test_each_part_that_fails_is_named_and_stopped_and_the_rest_is_up(drill: Drill) -> None:
