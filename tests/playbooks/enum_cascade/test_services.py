@@ -91,7 +91,10 @@ def test_an_exporter_says_when_its_source_is_gone(stack: Any, helpers: Any) -> N
 
 
 def test_prometheus_knows_which_targets_are_up(stack: Any, helpers: Any) -> None:
-    with stand_in(stack, helpers, "node_exporter") as (node, _), stand_in(stack, helpers, "grafana", DASHBOARDS="") as (page, _):
+    with (
+        stand_in(stack, helpers, "node_exporter") as (node, _),
+        stand_in(stack, helpers, "grafana", DASHBOARDS="") as (page, _),
+    ):
         # Something answers at the page, but no exposition: that must not count as up.
         targets = f"node={node[7:]}/metrics page={page[7:]}/api/health gone=127.0.0.1:1/metrics"
         with stand_in(stack, helpers, "prometheus", TARGETS=targets) as (url, _):

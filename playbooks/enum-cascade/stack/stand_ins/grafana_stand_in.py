@@ -6,7 +6,12 @@ from stand_ins.serving import port_of, serve
 
 def main() -> None:
     """Answer until a signal comes."""
-    serve(port_of(), "Grafana's health, and the titles of its dashboards", {"/api/health": lambda _: HEALTH}, read_dashboards)
+    serve(
+        port_of(),
+        "Grafana's health, and the titles of its dashboards",
+        {"/api/health": lambda _: HEALTH},
+        read_dashboards,
+    )
 
 
 if __name__ == "__main__":
