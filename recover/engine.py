@@ -258,10 +258,10 @@ class Engine:
 
     def _survive(self, spec: StepSpec, error: RecoverError, degraded: list[str]) -> None:
         """Go on as `on_failure` says, or raise."""
-        if spec.on_failure == "isolate":
+        if spec.on_failure == "isolate" and not self._stands_from_before(spec):
             self._leave_off(spec, error)
             self._without(spec, f"{error.what}: {error.why}" if error.why else error.what, degraded)
-        elif spec.on_failure == "continue" and not isinstance(error, GuardBroken):
+        elif spec.on_failure in ("continue", "isolate") and not isinstance(error, GuardBroken):
             self._report(spec, error, goes_on=True)
             degraded.append(f"step {spec.id} failed")
         elif spec.on_failure == "rollback":
@@ -269,6 +269,16 @@ class Engine:
             self._take_back(spec, error)
         else:
             raise error
+
+    def _stands_from_before(self, spec: StepSpec) -> bool:
+        """Is what the step would do there, and not this run's doing? Then it is not left off: it only fails."""
+        if spec.on_kept or undos(self.progress, (spec.id,), self.load):
+            return False
+        try:
+            step = self.bind(spec, self._kept_with(spec))
+            return step.work is not None and not step.decide(self.world)
+        except RecoverError:
+            return False
 
     def _leave_off(self, spec: StepSpec, error: RecoverError) -> None:
         """Bring the step's subject back to what was proven before this item was tried, and so what is guarded."""

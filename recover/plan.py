@@ -179,6 +179,8 @@ class _Needs:
         for spec, at, later in zip(self.specs, self.seen, self.later, strict=True):
             if at.error:
                 return f"cannot look at {spec.id}: {at.error}"
+            if _stands_alone(spec):
+                continue
             for about, answer in at.unmet:
                 if not about & (later | touched):
                     return answer
@@ -225,6 +227,11 @@ class _Needs:
 
     def _add(self, n: int, reason: str) -> None:
         self.reasons[n] = self.reasons[n] or reason
+
+
+def _stands_alone(spec: StepSpec) -> bool:
+    """Does a run go on without this step? Then what is wrong with it is no reason to do the others again."""
+    return spec.on_failure in ("continue", "isolate") and not spec.on_kept
 
 
 def _claimed_later(seen: Sequence[Seen]) -> list[frozenset[Resource]]:

@@ -130,6 +130,17 @@ def test_isolate_takes_the_step_back_and_goes_on_degraded(things: Things) -> Non
     assert tied.now == {"exporter": None, "x": 1}
 
 
+def test_what_isolate_cannot_take_back_is_not_said_to_be_left_off(things: Things) -> None:
+    """It was there before the run, and fails."""
+    things.now["exporter"] = "on"
+    page = Spec("page", lambda _kept: Want({"exporter": "on"}), (Asked(Is("metrics", "served"), FAST),))
+    page = replace(page, on_failure="isolate", on_kept=False)
+    outcome, kept = run([page, want("x", x=1)], things)
+    assert (outcome.exit_code, outcome.text) == (3, "recovered, degraded: step page failed")
+    assert kept.said(StepIsolated) == []
+    assert things.now == {"login": "works", "exporter": "on", "x": 1}
+
+
 def test_a_broken_guard_is_not_passed_on_to_the_steps_after_it(things: Things) -> None:
     """`continue` is for a step that fails, not for one that breaks what was proven."""
     bad = replace(breaking("bad", "exporter"), on_failure="continue")

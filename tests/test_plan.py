@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from worlds import Is, Kept, Spec, Things, Want, bind, check, each, want
 
 from recover.events import ActionStarted, StepDone, StepIsolated, StepSkipped
@@ -99,6 +100,16 @@ def test_a_failing_check_nobody_would_mend_makes_every_step_needed() -> None:
     made = fresh(specs, bind, things)  # type: ignore[arg-type]
     assert todo(made) == ["freeze", "api", "login"]
     assert "is login right?" in made.items[0].because
+
+
+@pytest.mark.parametrize("way", ["isolate", "continue"])
+def test_a_failing_check_of_a_step_that_a_run_goes_on_without_makes_only_that_step_needed(way: str) -> None:
+    metrics = replace(want("exporter", [Is("metrics", "served")], exporter="on"), needs=("api",))
+    specs = [want("freeze", api="off", exporter="off"), want("api", api="on")]
+    things = Things({"api": "on", "exporter": "on", "metrics": "a page"})
+    last: Any = replace(metrics, on_failure=way, on_kept=False)
+    assert todo(fresh([*specs, last], bind, things)) == ["exporter"]  # type: ignore[arg-type, list-item]
+    assert todo(fresh([*specs, metrics], bind, things)) == ["freeze", "api", "exporter"]  # type: ignore[arg-type, list-item]
 
 
 def test_a_failing_check_of_what_will_be_mended_anyway_changes_nothing() -> None:

@@ -32,7 +32,7 @@ UNCHECKED = {"redis_exporter", "loki", *ONCE}
 PATIENCE = 180.0  # seconds; on two cores it takes 30
 TARGETS = {
     *("api", "worker", "postgres_exporter", "redis_exporter", "pgbouncer_exporter"),
-    *("node_exporter", "cadvisor", "alertmanager", "blackbox"),
+    *("node_exporter", "cadvisor", "alertmanager", "blackbox_exporter"),
 }
 
 

@@ -91,7 +91,10 @@ def test_an_exporter_says_when_its_source_is_gone(stack: Any, helpers: Any) -> N
 
 
 def test_prometheus_knows_which_targets_are_up(stack: Any, helpers: Any) -> None:
-    with stand_in(stack, helpers, "node_exporter") as (node, _), stand_in(stack, helpers, "grafana") as (page, _):
+    with (
+        stand_in(stack, helpers, "node_exporter") as (node, _),
+        stand_in(stack, helpers, "grafana", DASHBOARDS="") as (page, _),
+    ):
         # Something answers at the page, but no exposition: that must not count as up.
         targets = f"node={node[7:]}/metrics page={page[7:]}/api/health gone=127.0.0.1:1/metrics"
         with stand_in(stack, helpers, "prometheus", TARGETS=targets) as (url, _):
@@ -131,7 +134,7 @@ def test_the_web_page_sends_the_login_to_the_api(stack: Any, helpers: Any, repai
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "stand_in" in service])
 def test_a_stand_in_says_that_it_is_one(stack: Any, helpers: Any, name: str) -> None:
     assert f"stand_ins.{name}_stand_in" in SERVICES[name]["command"]
-    with stand_in(stack, helpers, name, TARGETS="", API_URL="http://127.0.0.1:1") as (url, log):
+    with stand_in(stack, helpers, name, TARGETS="", DASHBOARDS="", API_URL="http://127.0.0.1:1") as (url, log):
         assert "stand-in" in httpx.get(url).text
         assert log.read_text().startswith("stand-in:")
 
@@ -152,6 +155,8 @@ def test_the_local_runtime_reads_the_stack_file_and_a_replica_has_every_variable
     numbered = enumerate(f"{name.upper()}_PORT" for name, service in SERVICES.items() if "ports" in service)
     ports = {name: str(40000 + number) for number, name in numbered}
     values = {"python": "python", "stack": str(FOLDER), "project": "/replica", "RELEASE": "", "BROKEN_MIDDLEWARE": ""}
+    values |= dict.fromkeys(("BROKEN_EXPORTER", "NOISY_EXPORTER", "LOGIN_BREAKER"), "")
+    values |= {"GRAFANA_DASHBOARDS": "dashboards"}
     values |= {"RATE_LIMIT_REQUESTS": "1200", "RATE_LIMIT_LOGINS": "2000"}
     services = Reader({**values, **ports}).services(read(FOLDER / "local.yaml"))
     assert list(services) == list(SERVICES)

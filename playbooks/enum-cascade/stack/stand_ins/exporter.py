@@ -1,14 +1,22 @@
-"""What the exporters share: a source that is read anew at each scrape."""
+"""What the exporters share: a source that is read anew at each scrape.
+
+BROKEN_EXPORTER and NOISY_EXPORTER name the exporter that serves a page, and the one that writes errors without end.
+"""
 
 import logging
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST as KIND
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from stand_ins.serving import Answer, port_of, serve
 
+PAUSE = 0.05  # seconds between two errors of a noisy exporter
 log = logging.getLogger("exporter")
 
 
@@ -53,8 +61,20 @@ def family(name: str, samples: list[Sample]) -> Metric:
     return made
 
 
-def export(about: str, up: str, read: Read) -> None:
+def export(name: str, about: str, up: str, read: Read) -> None:
     """Serve /metrics on the port that the command line names."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Source(up, read))
-    serve(port_of(), about, {"/metrics": lambda _: Answer(generate_latest(registry), CONTENT_TYPE_LATEST)})
+    if os.environ.get("NOISY_EXPORTER") == name:
+        threading.Thread(target=complain_for_ever, daemon=True).start()
+    broken = os.environ.get("BROKEN_EXPORTER") == name
+    page = Answer(f"<html><head><title>{name}</title></head></html>\n".encode(), "text/html; charset=utf-8")
+    serve(port_of(), about, {"/metrics": lambda _: page if broken else Answer(generate_latest(registry), KIND)})
+
+
+def complain_for_ever() -> None:
+    """An error line many times a second, as the real ones write for each collector that fails."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    while True:
+        log.error("collector failed")
+        time.sleep(PAUSE)

@@ -1,15 +1,17 @@
-"""Stand-in for Grafana, which has no package here: answers /api/health and shows no dashboard."""
+"""Stand-in for Grafana, which has no package here: answers /api/health, reads the dashboards and shows none."""
 
-import json
-
-from stand_ins.serving import Answer, port_of, serve
-
-HEALTH = Answer(json.dumps({"database": "ok", "version": "stand-in", "commit": "none"}).encode())
+from stand_ins.grafana import HEALTH, read_dashboards
+from stand_ins.serving import port_of, serve
 
 
 def main() -> None:
     """Answer until a signal comes."""
-    serve(port_of(), "Grafana's health and nothing else", {"/api/health": lambda _: HEALTH})
+    serve(
+        port_of(),
+        "Grafana's health, and the titles of its dashboards",
+        {"/api/health": lambda _: HEALTH},
+        read_dashboards,
+    )
 
 
 if __name__ == "__main__":

@@ -5,18 +5,20 @@ else; the exporter of the pooler reads the real pooler. Flags of the real progra
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from stand_ins.serving import Answer, Asked, Route, serve
+from stand_ins.grafana import HEALTH, read_dashboards
+from stand_ins.serving import Answer, Asked, Route, nothing, serve
 
 
 class Program(NamedTuple):
-    """What it stands for, the port of the real one, and what it answers."""
+    """What it stands for, the port of the real one, what it answers, and what it does first."""
 
     about: str
     port: int
     routes: Mapping[str, Route]
+    first: Callable[[], None] = nothing
 
 
 def always(body: str, kind: str = "text/plain") -> Route:
@@ -39,9 +41,7 @@ METRICS = always('stand_in_info{program="cadvisor"} 1\n', "text/plain; version=0
 PROGRAMS = {
     "pgbouncer_exporter": Program("pgbouncer_exporter, small, on the real PgBouncer", 9127, {"/metrics": pooler}),
     "grafana": Program(
-        "Grafana's health, no dashboard",
-        3000,
-        {"/api/health": always('{"database": "ok", "version": "stand-in", "commit": "none"}', JSON)},
+        "Grafana's health, and the titles of its dashboards", 3000, {"/api/health": lambda _: HEALTH}, read_dashboards
     ),
     "loki": Program("Loki's readiness, keeps no line", 3100, {"/ready": READY}),
     "promtail": Program("Promtail's readiness, ships no line", 9080, {"/ready": READY}),
@@ -59,7 +59,7 @@ def main() -> None:
     if name not in PROGRAMS:
         raise SystemExit(f"STAND_IN: unknown program {name!r}; known: {', '.join(PROGRAMS)}")
     program = PROGRAMS[name]
-    serve(program.port, program.about, program.routes)
+    serve(program.port, program.about, program.routes, program.first)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ MEMORY = ("MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal
 
 def read() -> Iterator[Sample]:
     """The machine now."""
+    yield Sample("node_exporter_build_info", 1, (("version", "stand-in"),))
     for minutes, load in zip((1, 5, 15), Path("/proc/loadavg").read_text().split(), strict=False):
         yield Sample(f"node_load{minutes}", float(load))
     for line in Path("/proc/meminfo").read_text().splitlines():
@@ -36,4 +37,4 @@ def processors() -> Iterator[Sample]:
 
 
 if __name__ == "__main__":
-    export("node_exporter, small, on the real /proc", "node_up", read)
+    export("node_exporter", "node_exporter, small, on the real /proc", "node_up", read)

@@ -27,4 +27,4 @@ def read() -> Iterator[Sample]:
 
 
 if __name__ == "__main__":
-    export("redis_exporter, small, on the real Redis-compatible server", "redis_up", read)
+    export("redis_exporter", "redis_exporter, small, on the real Redis-compatible server", "redis_up", read)

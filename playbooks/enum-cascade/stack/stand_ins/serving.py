@@ -28,7 +28,11 @@ class Answer(NamedTuple):
 Route = Callable[[Asked], Answer]
 
 
-def serve(port: int, about: str, routes: Mapping[str, Route]) -> None:
+def nothing() -> None:
+    """What most of them do before they serve."""
+
+
+def serve(port: int, about: str, routes: Mapping[str, Route], first: Callable[[], None] = nothing) -> None:
     """Serve the routes (key: a path or, when it ends in /, what a path begins with) until a signal comes.
 
     `/` says that this is a stand-in, unless a route takes it; so does the first line of the log.
@@ -60,6 +64,7 @@ def serve(port: int, about: str, routes: Mapping[str, Route]) -> None:
             """Scrapes and probes are not worth a line."""
 
     print(f"stand-in: {about}; listening on {host}:{port}", flush=True)
+    first()
     ThreadingHTTPServer((host, port), Handler).serve_forever()
 
 
