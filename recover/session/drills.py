@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from recover.drill.breaking import break_it
 from recover.drill.containers import remove_containers
-from recover.drill.replica import Replica, break_it, start_all, stop_all
-from recover.drill.scenario import Scenario, find, incidents
+from recover.drill.replica import Replica, start_all, stop_all
+from recover.drill.scenario import Scenario, find, scenarios
 from recover.drill.score import Census, Score, count, outage
 from recover.errors import Precondition, Unreachable, UsageError
 from recover.journal.lock import project_lock
@@ -71,7 +72,7 @@ class Drill:
 
 def drill_list(options: Options) -> int:
     """The incidents there are drills for, with their scenarios' faults."""
-    found = {name: find(name) for name in incidents()}
+    found = dict(scenarios())
     if options.json:
         facts = {
             name: {"title": s.title, "faults": {k: f.choices for k, f in s.faults.items()}} for name, s in found.items()
@@ -80,7 +81,7 @@ def drill_list(options: Options) -> int:
         return 0
     for name, scenario in found.items():
         say(f"{name}  {scenario.title}")
-        say(*(f"    --fault {fault}={'|'.join(f.choices)}  {f.help}" for fault, f in scenario.faults.items()))
+        say(*(f"    {f.words(fault)}  {f.help}" for fault, f in scenario.faults.items()))
     return 0
 
 
@@ -111,9 +112,10 @@ def drill_break(name: str, options: Options, *, down: bool) -> int:
         if drill.recovered():
             again = f"{drill.command('down')} && {drill.command('up')}"
             raise Precondition("the replica was broken and recovered; a break needs one that was not", next=again)
+        damage = drill.scenario.damage(options.faults, session.target.services.runtime)
         if drill.replica.broken_at() is None:
             _count(session).save(drill.replica.folder / BEFORE)
-        break_it(drill.replica, drill.scenario, options.faults, session.live, session.live, _tell)
+        break_it(drill.replica, drill.scenario, damage, session.live, session.live, _tell)
         if down:
             stop_all(session.live, session.live, _tell)
     say(f"broken: {drill.scenario.title}", f"next: {drill.plan_command}")

@@ -53,8 +53,9 @@ def family(name: str, samples: list[Sample]) -> Metric:
     return made
 
 
-def export(about: str, up: str, read: Read) -> None:
-    """Serve /metrics on the port that the command line names."""
+def export(about: str, up: str, read: Read, first: Callable[[], None] = lambda: None) -> None:
+    """Serve /metrics on the port that the command line names; `first` is done once the log has begun."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Source(up, read))
-    serve(port_of(), about, {"/metrics": lambda _: Answer(generate_latest(registry), CONTENT_TYPE_LATEST)})
+    metrics = {"/metrics": lambda _: Answer(generate_latest(registry), CONTENT_TYPE_LATEST)}
+    serve(port_of(), about, metrics, first=first)

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from aiwfe.noise import exporter_lines, make_noise
+
 from stand_ins.exporter import Sample, export
 
 MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -36,4 +38,4 @@ def processors() -> Iterator[Sample]:
 
 
 if __name__ == "__main__":
-    export("node_exporter, small, on the real /proc", "node_up", read)
+    export("node_exporter, small, on the real /proc", "node_up", read, lambda: make_noise(os.environ, exporter_lines))
