@@ -14,13 +14,14 @@ AUTHORITY = "ca"
 SUBJECT = "The replica's authority"
 BEFORE, AFTER = timedelta(days=400), 3650  # from when, and for how many days from now the authority is valid
 DAYS = 90
+AGO = 10  # days since a bad one expired, or until it begins
 
 
 def make(folder: Path, pairs: Mapping[str, Sequence[str]], now: datetime) -> None:
     """An authority, and a good pair for each name; what is there already stays."""
     certs = folder / "certs"
     if pairs and not (certs / f"{AUTHORITY}.crt").exists():
-        certs.mkdir(mode=0o700, exist_ok=True)
+        certs.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(certs, AUTHORITY, _authority(SUBJECT, now))
     for pair, names in pairs.items():
         if not (certs / f"{pair}.crt").exists():
@@ -28,21 +29,25 @@ def make(folder: Path, pairs: Mapping[str, Sequence[str]], now: datetime) -> Non
 
 
 def spoil(folder: Path, spoilt: Spoilt, now: datetime) -> None:
-    """Make the pair anew, bad in the one way. What has loaded it goes on with the old one."""
+    """Make the pair anew, bad in this one way: what was bad of it or of its authority before is good again.
+
+    What has loaded it goes on with the old one.
+    """
     certs = folder / "certs"
-    if spoilt.kind == "expired-authority":
-        _write(certs, AUTHORITY, _expired_authority((certs / f"{AUTHORITY}.key").read_bytes(), now))
-    elif spoilt.kind == "other-key":
+    signs = (certs / f"{AUTHORITY}.key").read_bytes()
+    _write(certs, AUTHORITY, _authority(SUBJECT, now, signs))
+    _write(certs, spoilt.pair, _leaf(certs, spoilt.names, spoilt.kind, now))
+    if spoilt.kind == "other-key":
         write_private(certs / f"{spoilt.pair}.key", _issue(certs, spoilt.names, now).key)
-    else:
-        _write(certs, spoilt.pair, _bad(certs, spoilt.names, spoilt.kind, now))
+    if spoilt.kind == "expired-authority":
+        _write(certs, AUTHORITY, self_signed(SUBJECT, now - BEFORE, days=BEFORE.days - AGO, key=signs))
 
 
-def _bad(certs: Path, names: Sequence[str], kind: Kind, now: datetime) -> Issued:
+def _leaf(certs: Path, names: Sequence[str], kind: Kind, now: datetime) -> Issued:
     if kind == "wrong-authority":
         other = _authority("Another authority", now)
         return issue(other.certificate, other.key, names, now, days=DAYS)
-    shifts = {"expired": -DAYS - 10, "not-yet-valid": 10}
+    shifts = {"expired": -DAYS - AGO, "not-yet-valid": AGO}
     names = ["other.example"] if kind == "wrong-name" else names
     return _issue(certs, names, now + timedelta(days=shifts.get(kind, 0)))
 
@@ -52,13 +57,8 @@ def _issue(certs: Path, names: Sequence[str], now: datetime) -> Issued:
     return issue(authority, key, names, now, days=DAYS)
 
 
-def _authority(subject: str, now: datetime) -> Issued:
-    return self_signed(subject, now - BEFORE, days=BEFORE.days + AFTER)
-
-
-def _expired_authority(key: bytes, now: datetime) -> Issued:
-    """The same one with the same key: what it signed is still signed by it."""
-    return self_signed(SUBJECT, now - BEFORE, days=BEFORE.days - 10, key=key)
+def _authority(subject: str, now: datetime, key: bytes = b"") -> Issued:
+    return self_signed(subject, now - BEFORE, days=BEFORE.days + AFTER, key=key)
 
 
 def _write(certs: Path, name: str, issued: Issued) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from recover.drill.breaking import break_it
 from recover.drill.containers import remove_containers
 from recover.drill.replica import Replica, start_all, stop_all
-from recover.drill.scenario import Scenario, find, scenarios
+from recover.drill.scenario import DEFAULT, Scenario, find, scenarios
 from recover.drill.score import Census, Score, count, outage
 from recover.errors import Precondition, Unreachable, UsageError
 from recover.journal.lock import project_lock
@@ -27,6 +27,7 @@ from recover.stack import ServiceState
 from recover.world import RunPlace
 
 BEFORE = "before.json"
+MADE_FOR = "scenario"  # the file in the replica's folder that names it
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,15 @@ class Drill:
         """Hold the project: a drill does not change a stack that a run is working on. Raises Locked."""
         with project_lock(self.options.state, self.project, what):
             yield
+
+    def require_own(self) -> None:
+        """Raises Precondition for a replica that was made for another scenario: its data are not as this one's."""
+        path = self.replica.folder / MADE_FOR
+        name = path.read_text() if path.is_file() else self.name
+        if name != self.name:
+            raise Precondition(
+                f"the replica was made for {name}", where=str(self.replica.folder), next=self.command("down")
+            )
 
     def recovered(self) -> bool:
         """Has a run ended well since the break?"""
@@ -93,7 +103,9 @@ def drill_up(name: str, options: Options) -> int:
             raise Precondition(
                 f"the replica is there, and was broken at {broken:%H:%M:%S}Z", next=drill.command("down")
             )
+        drill.require_own()
         drill.replica.prepare(drill.scenario)
+        write_private(drill.replica.folder / MADE_FOR, drill.name)
         with drill.session() as session:
             session.write_passfile("main")
             start_all(session.live, session.live, _tell)
@@ -109,6 +121,7 @@ def drill_break(name: str, options: Options, *, down: bool) -> int:
     """
     drill = _drill(name, options)
     with drill.alone("drill break"), drill.session() as session:
+        drill.require_own()
         if drill.recovered():
             again = f"{drill.command('down')} && {drill.command('up')}"
             raise Precondition("the replica was broken and recovered; a break needs one that was not", next=again)
@@ -182,7 +195,7 @@ def _drill(name: str, options: Options) -> Drill:
     options = replace(options, target=_target(scenario, playbook, options.runtime))
     project = project_of(playbook, options)
     folder = replica_folder(options.state, project, target_of(playbook, options))
-    return Drill(name, scenario, playbook, options, project, Replica(folder))
+    return Drill(name.removesuffix(f"/{DEFAULT}"), scenario, playbook, options, project, Replica(folder))
 
 
 def _target(scenario: Scenario, playbook: Playbook, runtime: str | None) -> str:

@@ -1,22 +1,23 @@
 """The flood of the report: log lines that say "error" and have nothing to do with the incident. A drill's fault.
 
-NOISE=report makes the API and the exporter's stand-in begin with them. They are of the 24 hours before.
+NOISE=report makes the API and the exporter's stand-in begin with them. They are of 24 hours that ended a minute ago:
+older than the fault.
 """
 
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-DAY = 24 * 3600.0  # seconds
+DAY, AGO = 24 * 3600.0, 60.0  # seconds
 EXPORTER, REQUESTS = 39_686, 7_050  # how many lines of each the report counted
 REASONS = ("write: broken pipe", "write: broken pipe", "write: broken pipe", "read: connection reset by peer")
 PATHS = ("users/me", "tasks", "documents", "calendar/events", "chat/history", "monitoring/summary")
 
 
 def make_noise(environ: Mapping[str, str], lines: Callable[[float], Iterator[str]]) -> None:
-    """Write the lines to stdout, up to now, when NOISE is "report"."""
+    """Write the lines to stdout when NOISE is "report"."""
     if environ.get("NOISE") == "report":
-        sys.stdout.write("".join(f"{line}\n" for line in lines(time.time())))
+        sys.stdout.write("".join(f"{line}\n" for line in lines(time.time() - AGO)))
         sys.stdout.flush()
 
 
