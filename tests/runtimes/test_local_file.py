@@ -136,7 +136,7 @@ def test_a_file_that_is_wrong(text: str, what: str, where: str, next: str) -> No
         ),
         (
             "command: [x]\nports: [1]\nready: {tcp: {}, redis: {}}",
-            "ready asks one question: sql, http, redis, tcp, command",
+            "ready asks one question: sql, http, https, redis, tcp, command",
             "6:12",
             "",
         ),
