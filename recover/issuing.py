@@ -37,7 +37,6 @@ def issue(
     It ends with the authority, if that ends first. Raises StepError when the authority's key is that of another
     certificate, or the authority is not valid now or not for `days_left` days more; ValueError for unreadable content.
     """
-    from cryptography.hazmat.primitives import serialization as forms
     from cryptography.hazmat.primitives.asymmetric import ec
 
     signer, signs = _signer(authority, signing_key), private_key(signing_key, "the authority's key file")
@@ -48,8 +47,43 @@ def issue(
         signs, _digest_for(signs)
     )
     chain = [leaf] if signer.issuer == signer.subject else [leaf, signer]
+    return _issued(chain, key)
+
+
+def self_signed(subject: str, begin: datetime, *, days: int, key: bytes = b"") -> Issued:
+    """An authority of this name (its CN), valid for `days` days from `begin`, with this key or a new EC one (P-256).
+
+    Raises ValueError for a key that cannot be read.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    signs = private_key(key, "the authority's key") if key else ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    purposes = dict.fromkeys(_USAGES, False) | {"key_cert_sign": True, "crl_sign": True}
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=True, path_length=None), True),
+        (x509.KeyUsage(**purposes), True),
+        (x509.SubjectKeyIdentifier.from_public_key(signs.public_key()), False),
+    ]
+    until = begin + timedelta(days=days)
+    certificate = _builder(who, who, signs.public_key(), begin, until, extensions).sign(signs, _digest_for(signs))
+    return _issued([certificate], signs)
+
+
+_USAGES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+
+
+def _issued(chain: Sequence[Certificate], key: Any) -> Issued:
+    from cryptography.hazmat.primitives import serialization as forms
+
     pem = key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
-    return Issued(b"".join(one.public_bytes(forms.Encoding.PEM) for one in chain), pem, leaf.not_valid_after_utc)
+    whole = b"".join(one.public_bytes(forms.Encoding.PEM) for one in chain)
+    return Issued(whole, pem, chain[0].not_valid_after_utc)
 
 
 def _signer(authority: bytes, signing_key: bytes) -> Certificate:
@@ -90,10 +124,19 @@ def _built(signer: Certificate, public: Any, names: Sequence[str], begin: dateti
         (x509.SubjectKeyIdentifier.from_public_key(public), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False),  # type: ignore[arg-type]
     ]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    return _builder(subject, signer.subject, public, begin, until, extensions)
+
+
+def _builder(
+    subject: Any, issuer: Any, public: Any, begin: datetime, until: datetime, extensions: Sequence[tuple[Any, bool]]
+) -> Any:
+    from cryptography import x509
+
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])]))
-        .issuer_name(signer.subject)
+        .subject_name(subject)
+        .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)

@@ -28,16 +28,20 @@ SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)  # PostgreSQL's documenta
 
 
 class HttpWeb:
-    """`world.Web` over httpx. Redirects are not followed, proxies of the environment not used."""
+    """`world.Web` over httpx. Redirects are not followed, proxies of the environment not used.
 
-    def __init__(self) -> None:
+    TLS is trusted when it leads to the system's authorities, or to those of the file `authority`.
+    """
+
+    def __init__(self, authority: str | None = None) -> None:
         self._paces = Paces()
+        self._authority = authority
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         import ssl
 
-        return ssl.create_default_context()
+        return ssl.create_default_context(cafile=self._authority)
 
     def get(self, url: str, *, headers: Mapping[str, Text] | None = None, timeout: float = 5.0) -> Reply:
         """GET. Raises Unreachable when there is no answer within `timeout` seconds."""
@@ -221,10 +225,13 @@ class _Tls:
         return tuple(one.public_bytes() for one in private.get_unverified_chain() or ())
 
 
-def ping(url: str, timeout: float = 2.0) -> str:
-    """Is there a 2xx answer? "" when there is, else the reason in the other side's words."""
+def ping(url: str, timeout: float = 2.0, *, authority: str | None = None) -> str:
+    """Is there a 2xx answer? "" when there is, else the reason in the other side's words.
+
+    `authority` is the file of those that TLS is trusted by, instead of the system's; raises OSError when it is none.
+    """
     try:
-        reply = HttpWeb().get(url, timeout=timeout)
+        reply = HttpWeb(authority).get(url, timeout=timeout)
     except Unreachable as error:
         return error.why
     ok = reply.status // 100 == 2  # noqa: PLR2004 - the class of success in RFC 9110

@@ -28,6 +28,7 @@ class Drill:
     state: Path
     runtime: str = "local"
     project: str = ""
+    scenario: str = "enum-cascade"
     facts: dict[str, Any] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)
 
@@ -55,7 +56,7 @@ class Drill:
     def drill(self, verb: str, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
         """A drill command on this replica."""
         runtime = ("--runtime", self.runtime) if self.runtime != "local" else ()
-        return self.recover("drill", verb, "enum-cascade", *runtime, *self._project, *words, **how)
+        return self.recover("drill", verb, self.scenario, *runtime, *self._project, *words, **how)
 
     def playbook(self, verb: str, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
         """plan or run with the shipped playbook, on this replica's target."""

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from recover.certificates import Standard, examine, mismatch
 from recover.errors import StepError
-from recover.issuing import issue
+from recover.issuing import issue, self_signed
 
 CA = authority()
 
@@ -31,6 +31,20 @@ def test_the_new_one_meets_the_standard_and_openssl_loads_it(tmp_path: Path) -> 
     for file, content in zip(files, (made.certificate, made.key), strict=True):
         file.write_bytes(content)
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+
+
+def test_a_new_authority_signs_what_is_good_and_another_one_with_its_key_does_so_too() -> None:
+    first = self_signed("Ours", now() - timedelta(days=1), days=100)
+    again = self_signed("Ours", now() - timedelta(days=2), days=50, key=first.key)
+    leaf = issue(first.certificate, first.key, ("db",), now(), days=30)
+    for each in (first, again):
+        assert examine(leaf.certificate, Standard(each.certificate, ("db",), now())).findings == ()
+    [root] = x509.load_pem_x509_certificates(first.certificate)
+    assert root.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert root.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    assert root.not_valid_after_utc == first.until
+    with pytest.raises(ValueError, match="no private key"):
+        self_signed("Ours", now(), days=1, key=b"-----BEGIN x")
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])

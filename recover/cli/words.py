@@ -32,7 +32,7 @@ StepByStep = Annotated[bool, typer.Option("--step", help="Ask before each step t
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 Because = Annotated[str, typer.Option(help="The reason, kept in the journal.")]
 Faults = Annotated[
-    list[str] | None, typer.Option("--fault", metavar="NAME=CHOICE", help="A further fault of the scenario.")
+    list[str] | None, typer.Option("--fault", metavar="NAME[=CHOICE]", help="A further fault of the scenario.")
 ]
 
 

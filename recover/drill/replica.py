@@ -1,4 +1,4 @@
-"""The replica of a stack: its private folder, secrets, free ports, and its services' start and break."""
+"""The replica of a stack: its private folder, secrets, certificates, free ports, and its services' start."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from recover.acting import at_once, neighbours
 from recover.checks.wait import Patience, Waiter
+from recover.drill import certificates, disk
 from recover.drill.scenario import Scenario
 from recover.errors import StepError, Unreachable
 from recover.journal.records import write_private
@@ -41,13 +42,14 @@ class Replica:
             raise Unreachable("there is no replica", where=str(self.folder), next=up)
 
     def prepare(self, scenario: Scenario) -> None:
-        """Make folder, secrets and free ports; what is there already stays."""
+        """Make folder, secrets, certificates and free ports; what is there already stays."""
         self.sweep()
         (self.folder / "secrets").mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in scenario.replica.secrets:
             path = self.folder / "secrets" / name
             if not path.exists():
                 write_private(path, secrets.token_urlsafe(24))
+        certificates.make(self.folder, scenario.replica.certificates, datetime.now(UTC))
         if not self.exists:
             own = {"REPLICA": str(self.folder.absolute()), "REPLICA_ID": secrets.token_hex(8)}
             paths = (scenario.playbook.parent / name for name in scenario.replica.env_files)
@@ -75,7 +77,8 @@ class Replica:
     def remove(self) -> None:
         """Delete the folder with everything in it. The services must be stopped.
 
-        It is renamed first: one that is half deleted must not look like a replica.
+        It is renamed first: one that is half deleted must not look like a replica. Raises StepError for a disk in it
+        that cannot be unmounted.
         """
         self.sweep()
         self.folder.rename(self._gone)
@@ -84,6 +87,7 @@ class Replica:
     def sweep(self) -> None:
         """Finish a deletion that was cut off."""
         if self._gone.exists():
+            disk.release(self._gone)
             shutil.rmtree(self._gone)
 
     @property
@@ -133,21 +137,6 @@ def carry_out(work: Work, world: World, view: View) -> None:
                 raise end
 
 
-def break_it(
-    replica: Replica, scenario: Scenario, faults: Mapping[str, str], world: World, view: View, tell: Tell
-) -> None:
-    """Make the incident: the stack runs on and fails as users saw it."""
-    replica.set({**scenario.replica.env, **scenario.break_.env, **scenario.fault_env(faults)})
-    tell(f"deploy {_assignments(scenario.break_.env)} to {', '.join(scenario.break_.restart)}")
-    carry_out(StopService(services=scenario.break_.restart), world, view)
-    replica.mark_broken()
-    carry_out(StartService(services=scenario.break_.restart, wait="started"), world, view)
-    start(world, view, scenario.break_.wait)
-    if scenario.break_.then:
-        tell(f"and later, taken up by no service: {_assignments(scenario.break_.then)}")
-        replica.set(scenario.break_.then)
-
-
 def variables(path: Path) -> dict[str, str]:
     """The NAME=VALUE lines of a file."""
     return dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
@@ -162,7 +151,3 @@ def _free_ports(names: Iterable[str]) -> dict[str, str]:
             probe.bind(("127.0.0.1", 0))
             ports[name] = str(probe.getsockname()[1])
         return ports
-
-
-def _assignments(env: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in env.items())

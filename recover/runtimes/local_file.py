@@ -7,6 +7,7 @@ services:
     environment: {KEY: value}
     ports: ["${API_PORT}"]              # the first is the one meant when none is named
     ready: {http: /path} | {sql: {dbname, user, password_file}} | {redis: {}} | {tcp: {}} | {command: [...]}
+           | {https: {path: /path, authority: FILE}}   # whose certificates are trusted, for 127.0.0.1
     stop: {signal: INT, within: 15s}    # default TERM and 10s; then SIGKILL to the group
     folder: ${stack}                    # working directory, default ${project}
     oneshot: true                       # runs to its end; ready when that was 0
@@ -27,10 +28,10 @@ from pathlib import Path
 
 from recover.errors import PlaybookError
 from recover.marked_yaml import Mark, Marked, MarkedDict, MarkedList, Scalar, core, did_you_mean, fail
-from recover.runtimes.ready import Command, Http, Probe, Redis, Sql, Tcp
+from recover.runtimes.ready import Command, Http, Https, Probe, Redis, Sql, Tcp
 
 KEYS = ("command", "environment", "ports", "ready", "stop", "folder", "oneshot", "stand_in")
-PROBES = ("sql", "http", "redis", "tcp", "command")
+PROBES = ("sql", "http", "https", "redis", "tcp", "command")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REFERENCE = re.compile(r"\$\{([^}]*)(\}?)")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
@@ -116,6 +117,9 @@ class Reader:
             raise fail(kind.mark, f"ready: {kind} needs a port, and the service has no ports")
         if kind == "http":
             return Http(self.text(value))
+        if kind == "https":
+            asked = _keys(value, kind, ("path", "authority"), required=("path", "authority"))
+            return Https(self.text(asked["path"]), self.path(asked["authority"]))
         if kind == "sql":
             asked = _keys(value, kind, ("dbname", "user", "password_file"), required=("dbname", "user"))
             password = self.path(asked["password_file"]) if "password_file" in asked else None

@@ -54,6 +54,23 @@ class Http:
 
 
 @dataclass(frozen=True)
+class Https:
+    """A GET of the path answers 2xx, over TLS with a certificate of this authority for 127.0.0.1."""
+
+    path: str
+    authority: Path
+
+    def ask(self, port: int) -> str:
+        """One GET on a new connection; what is wrong with the certificate in OpenSSL's words."""
+        from recover.web import ping
+
+        try:
+            return ping(f"https://{HOST}:{port}{self.path}", TIMEOUT, authority=str(self.authority))
+        except OSError as error:
+            return f"the authority's file: {error}"
+
+
+@dataclass(frozen=True)
 class Redis:
     """PING is answered PONG; a server that still loads its data answers LOADING."""
 

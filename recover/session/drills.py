@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from recover.drill.breaking import break_it
 from recover.drill.containers import remove_containers
-from recover.drill.replica import Replica, break_it, start_all, stop_all
-from recover.drill.scenario import Scenario, find, incidents
+from recover.drill.replica import Replica, start_all, stop_all
+from recover.drill.scenario import DEFAULT, Scenario, find, scenarios
 from recover.drill.score import Census, Score, count, outage
 from recover.errors import Precondition, Unreachable, UsageError
 from recover.journal.lock import project_lock
@@ -26,6 +27,7 @@ from recover.stack import ServiceState
 from recover.world import RunPlace
 
 BEFORE = "before.json"
+MADE_FOR = "scenario"  # the file in the replica's folder that names it
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class Drill:
         with project_lock(self.options.state, self.project, what):
             yield
 
+    def require_own(self) -> None:
+        """Raises Precondition for a replica that was made for another scenario: its data are not as this one's."""
+        path = self.replica.folder / MADE_FOR
+        name = path.read_text() if path.is_file() else self.name
+        if name != self.name:
+            raise Precondition(
+                f"the replica was made for {name}", where=str(self.replica.folder), next=self.command("down")
+            )
+
     def recovered(self) -> bool:
         """Has a run ended well since the break?"""
         broken = self.replica.broken_at()
@@ -71,7 +82,7 @@ class Drill:
 
 def drill_list(options: Options) -> int:
     """The incidents there are drills for, with their scenarios' faults."""
-    found = {name: find(name) for name in incidents()}
+    found = dict(scenarios())
     if options.json:
         facts = {
             name: {"title": s.title, "faults": {k: f.choices for k, f in s.faults.items()}} for name, s in found.items()
@@ -80,7 +91,7 @@ def drill_list(options: Options) -> int:
         return 0
     for name, scenario in found.items():
         say(f"{name}  {scenario.title}")
-        say(*(f"    --fault {fault}={'|'.join(f.choices)}  {f.help}" for fault, f in scenario.faults.items()))
+        say(*(f"    {f.words(fault)}  {f.help}" for fault, f in scenario.faults.items()))
     return 0
 
 
@@ -92,7 +103,9 @@ def drill_up(name: str, options: Options) -> int:
             raise Precondition(
                 f"the replica is there, and was broken at {broken:%H:%M:%S}Z", next=drill.command("down")
             )
+        drill.require_own()
         drill.replica.prepare(drill.scenario)
+        write_private(drill.replica.folder / MADE_FOR, drill.name)
         with drill.session() as session:
             session.write_passfile("main")
             start_all(session.live, session.live, _tell)
@@ -108,12 +121,14 @@ def drill_break(name: str, options: Options, *, down: bool) -> int:
     """
     drill = _drill(name, options)
     with drill.alone("drill break"), drill.session() as session:
+        drill.require_own()
         if drill.recovered():
             again = f"{drill.command('down')} && {drill.command('up')}"
             raise Precondition("the replica was broken and recovered; a break needs one that was not", next=again)
+        damage = drill.scenario.damage(options.faults, session.target.services.runtime)
         if drill.replica.broken_at() is None:
             _count(session).save(drill.replica.folder / BEFORE)
-        break_it(drill.replica, drill.scenario, options.faults, session.live, session.live, _tell)
+        break_it(drill.replica, drill.scenario, damage, session.live, session.live, _tell)
         if down:
             stop_all(session.live, session.live, _tell)
     say(f"broken: {drill.scenario.title}", f"next: {drill.plan_command}")
@@ -180,7 +195,7 @@ def _drill(name: str, options: Options) -> Drill:
     options = replace(options, target=_target(scenario, playbook, options.runtime))
     project = project_of(playbook, options)
     folder = replica_folder(options.state, project, target_of(playbook, options))
-    return Drill(name, scenario, playbook, options, project, Replica(folder))
+    return Drill(name.removesuffix(f"/{DEFAULT}"), scenario, playbook, options, project, Replica(folder))
 
 
 def _target(scenario: Scenario, playbook: Playbook, runtime: str | None) -> str:

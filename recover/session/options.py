@@ -61,7 +61,7 @@ class Options:
             project=words.get("project"),
             runtime=words.get("runtime"),
             variables=_pairs("-e", words.get("e") or ()),
-            faults=_pairs("--fault", words.get("fault") or ()),
+            faults=_faults(words.get("fault") or ()),
             yes=bool(words.get("yes")),
             yes_destructive=frozenset(words.get("yes_destructive") or ()),
             step_by_step=bool(words.get("step_by_step")),
@@ -79,6 +79,11 @@ def _pairs(option: str, given: Any) -> dict[str, str]:
             raise UsageError(f"{option} takes NAME=VALUE, not {word!r}")
         pairs[name] = value
     return pairs
+
+
+def _faults(given: Any) -> dict[str, str]:
+    """NAME=CHOICE, or NAME alone: its choice is then ""."""
+    return _pairs("--fault", [word if "=" in word else f"{word}=" for word in map(str, given)])
 
 
 def span_of(option: str, text: str) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fakes import FakeServices
 
-from recover.drill.replica import Replica, break_it, start_all, stop_all
-from recover.drill.scenario import BreakSpec, Fault, ReplicaSpec, Scenario
+from recover.drill.replica import Replica, start_all, stop_all
+from recover.drill.scenario import ReplicaSpec, Scenario
 from recover.errors import StepError, Unreachable
 
 SCENARIO = Scenario(
@@ -18,9 +18,7 @@ SCENARIO = Scenario(
     Path("p.yml"),
     "local",
     "login",
-    ReplicaSpec(("pg", "app"), ("A_PORT", "B_PORT"), {"RELEASE": "before"}),
-    BreakSpec({"RELEASE": "after"}, ("api",)),
-    {"slow": Fault("SLOW", "be slow", ("very",))},
+    ReplicaSpec(("pg", "app"), ("A_PORT", "B_PORT"), {"RELEASE": "before"}, certificates={"proxy": ("localhost",)}),
 )
 
 
@@ -43,28 +41,17 @@ def test_a_replica_gets_private_random_secrets_and_different_ports(tmp_path: Pat
 def test_preparing_again_keeps_what_is_there(tmp_path: Path) -> None:
     replica = Replica(tmp_path)
     replica.prepare(SCENARIO)
-    before = replica.env(), (tmp_path / "secrets" / "pg").read_text()
+    paths = [tmp_path / name for name in (".env", "secrets/pg", "certs/ca.key", "certs/proxy.crt", "certs/proxy.key")]
+    before = [path.read_bytes() for path in paths]
     replica.prepare(SCENARIO)
-    assert (replica.env(), (tmp_path / "secrets" / "pg").read_text()) == before
+    assert [path.read_bytes() for path in paths] == before
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("certs/*.key")} == {0o600}
 
 
 def test_one_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
     with pytest.raises(Unreachable) as caught:
         Replica(tmp_path).require("recover drill up enum-cascade")
     assert caught.value.next == "recover drill up enum-cascade"
-
-
-def test_breaking_changes_variables_restarts_and_starts_the_clock(tmp_path: Path) -> None:
-    replica, here, told = Replica(tmp_path), world(), list[str]()
-    replica.prepare(SCENARIO)
-    start_all(here, here, told.append)
-    assert told == ["start db", "start api"]
-    former = here.services.state("api").instance
-    break_it(replica, SCENARIO, {"slow": "very"}, here, here, told.append)
-    assert (replica.env()["RELEASE"], replica.env()["SLOW"]) == ("after", "very")
-    assert here.services.state("api").running
-    assert here.services.state("api").instance != former
-    assert replica.broken_at() is not None
 
 
 def test_a_deletion_that_was_cut_off_leaves_no_half_replica_and_is_finished_later(tmp_path: Path) -> None:
@@ -77,16 +64,6 @@ def test_a_deletion_that_was_cut_off_leaves_no_half_replica_and_is_finished_late
     assert not replica._gone.exists()
     replica.remove()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_breaking_takes_back_the_fault_of_an_earlier_break(tmp_path: Path) -> None:
-    replica, here = Replica(tmp_path), world()
-    spec = replace(SCENARIO, replica=ReplicaSpec(env={"RELEASE": "before", "SLOW": ""}))
-    replica.prepare(spec)
-    break_it(replica, spec, {"slow": "very"}, here, here, lambda _line: None)
-    break_it(replica, spec, {}, here, here, lambda _line: None)
-    env = replica.env()
-    assert (env["RELEASE"], env["SLOW"]) == ("after", "")
 
 
 def test_variables_come_from_files_that_need_not_be_there(tmp_path: Path) -> None:

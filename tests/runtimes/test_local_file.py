@@ -9,7 +9,7 @@ import pytest
 from recover.errors import PlaybookError
 from recover.marked_yaml import parse
 from recover.runtimes.local_file import Reader, Service, variables
-from recover.runtimes.ready import Command, Http, Redis, Sql, Tcp
+from recover.runtimes.ready import Command, Http, Https, Redis, Sql, Tcp
 
 VALUES = {"python": "/bin/python", "stack": "/stack", "project": "/project", "API_PORT": "8000", "RELEASE": "incident"}
 
@@ -68,6 +68,7 @@ def test_every_readiness_question() -> None:
     assert api(ports + "{sql: {dbname: d, user: u, password_file: secrets/p}}").ready == Sql(
         "d", "u", Path("/project/secrets/p")
     )
+    assert api(ports + "{https: {path: /, authority: certs/ca.crt}}").ready == Https("/", Path("/project/certs/ca.crt"))
     assert api("command: [x]\nenvironment: {A: b}\nready: {command: [test, x]}").ready == Command(
         ("test", "x"), Path("/project"), {"A": "b"}
     )
@@ -135,7 +136,7 @@ def test_a_file_that_is_wrong(text: str, what: str, where: str, next: str) -> No
         ),
         (
             "command: [x]\nports: [1]\nready: {tcp: {}, redis: {}}",
-            "ready asks one question: sql, http, redis, tcp, command",
+            "ready asks one question: sql, http, https, redis, tcp, command",
             "6:12",
             "",
         ),

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from authorities import Pair, authority
 from replicas import free_port
 from servers import answer, site
 
-from recover.runtimes.ready import Command, Http, Redis, Sql, Tcp
+from recover.runtimes.ready import Command, Http, Https, Redis, Sql, Tcp
 
 if TYPE_CHECKING:
     from recover.postgres.session import Server
@@ -35,6 +38,31 @@ def talker(*says: bytes) -> Iterator[int]:
         thread.join()
 
 
+@contextmanager
+def https_site(folder: Path, pair: Pair) -> Iterator[int]:
+    """A web server over TLS that answers everything with 200."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None: ...
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair.write(folder, "served"))
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
 @pytest.mark.postgres
 def test_sql_is_ready_when_a_query_works_as_that_role_on_that_database(database: Server, tmp_path: Path) -> None:
     password = tmp_path / "password"
@@ -53,6 +81,22 @@ def test_http_is_ready_when_the_path_answers_2xx() -> None:
         assert Http("/health").ask(port) == ""
         assert Http("/other").ask(port) == "HTTP 503: warming up"
     assert "refused" in Http("/health").ask(port)
+
+
+def test_https_is_ready_when_its_certificate_is_good_and_the_path_answers(tmp_path: Path) -> None:
+    trusted, other = authority(), authority("Other CA")
+    ca, _ = trusted.write(tmp_path, "ca")
+
+    def ask(pair: Pair) -> str:
+        with https_site(tmp_path, pair) as port:
+            return Https("/ready", ca).ask(port)
+
+    assert ask(trusted.leaf("127.0.0.1")) == ""
+    assert "certificate has expired" in ask(trusted.leaf("127.0.0.1", begin=-9, end=-1))
+    assert "not valid for '127.0.0.1'" in ask(trusted.leaf("localhost"))
+    assert "certificate verify failed" in ask(other.leaf("127.0.0.1"))
+    assert "refused" in Https("/ready", ca).ask(free_port())
+    assert "the authority's file: " in Https("/ready", tmp_path / "none").ask(free_port())
 
 
 def test_redis_is_ready_when_it_answers_pong() -> None:

@@ -29,6 +29,12 @@ def test_a_human_is_not_asked_where_none_can_answer(words: dict[str, bool], monk
     assert not Options.parse(words).ask
 
 
+def test_a_fault_may_have_no_choice() -> None:
+    assert Options.parse({"fault": ["a", "b=", "c=d"]}).faults == {"a": "", "b": "", "c": "d"}
+    with pytest.raises(UsageError, match="--fault"):
+        Options.parse({"fault": ["=d"]})
+
+
 @pytest.mark.parametrize("word", ["a", "=1"])
 def test_a_pair_that_is_none_is_refused(word: str) -> None:
     with pytest.raises(UsageError, match="NAME=VALUE"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import ssl
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Containers:
     project = f"recovertest-{secrets.token_hex(4)}"
     env = {**images(), "APP_IMAGE": "recover-replica/app:before", "RATE_LIMIT_LOGINS": "2000"}
     replica = Replica(tmp_path_factory.mktemp("replica") / "folder")
-    spec = ReplicaSpec(secrets=SECRETS, ports=PORTS, env=env)
+    spec = ReplicaSpec(secrets=SECRETS, ports=PORTS, env=env, certificates={"caddy": ("caddy", "127.0.0.1")})
     replica.prepare(Scenario("1", "the stack alone", Path("none"), "compose", "none", spec))
     return Containers(replica, project)
 
@@ -144,7 +145,7 @@ def test_ports_are_published_on_this_machine_only(prepared: Containers) -> None:
     ports = [port for service in prepared.config()["services"].values() for port in service.get("ports", [])]
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
     assert sorted(port["published"] for port in ports) == sorted(prepared.replica.env()[name] for name in PORTS)
-    assert len(PORTS) == 12
+    assert len(PORTS) == 13
 
 
 def test_the_api_gets_the_variables_of_the_local_replica(prepared: Containers) -> None:
@@ -192,6 +193,9 @@ def test_a_login_works_before_and_fails_in_the_incident(running: Containers, hel
     password = running.secret("probe_password")
     assert (running.login(password), running.login("wrong")) == (200, 401)
     helpers.eventually(lambda: running.login(password, "CADDY_PORT") == 200)
+    trusted = ssl.create_default_context(cafile=str(running.replica.folder / "certs" / "ca.crt"))
+    secure = running.url("CADDY_TLS_PORT").replace("http:", "https:")
+    assert httpx.get(f"{secure}/api/health", verify=trusted).status_code == 200
     try:
         running.replica.set({"APP_IMAGE": "recover-replica/app:incident"})
         running.compose("up", "-d", "--no-deps", "api", "worker")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+
+from recover.drill.certificates import make
 
 pytestmark = pytest.mark.drill
 
@@ -31,10 +37,26 @@ def stand_in(stack: Any, helpers: Any, name: str, **extra: str) -> Iterator[tupl
     """The stand-in as a process; its address and log."""
     port = helpers.free_port()
     environ = stack.environ("seeded", **extra)
+    tls = certificates(stack.folder) if name == "caddy" else None
+    environ |= {"TLS_CERTIFICATE": str(tls / "caddy.crt"), "TLS_KEY": str(tls / "caddy.key")} if tls else {}
     with stack.process(f"stand_ins.{name}_stand_in", str(port), environ=environ) as log:
-        url = f"http://127.0.0.1:{port}"
-        helpers.eventually(lambda: httpx.get(url).status_code == 200)
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        ready = f"{url}/ready" if tls else url
+        helpers.eventually(lambda: get(stack, ready).status_code == 200)
         yield url, log
+
+
+def certificates(folder: Path) -> Path:
+    """The folder with those of a replica."""
+    make(folder, {"caddy": ("caddy", "127.0.0.1")}, datetime.now(UTC))
+    return folder / "certs"
+
+
+def get(stack: Any, url: str) -> httpx.Response:
+    """The answer, over TLS from whoever has a certificate of the replica."""
+    if url.startswith("http:"):
+        return httpx.get(url)
+    return httpx.get(url, verify=ssl.create_default_context(cafile=str(certificates(stack.folder) / "ca.crt")))
 
 
 def test_the_worker_leaves_a_heartbeat_and_changes_no_row(
@@ -131,11 +153,50 @@ def test_the_web_page_sends_the_login_to_the_api(stack: Any, helpers: Any, repai
         assert type(api)(url).login("probe").status_code == 502
 
 
+def test_the_proxy_says_which_file_it_lacks_and_that_key_and_certificate_do_not_match(stack: Any) -> None:
+    certs = certificates(stack.folder)
+    make(stack.folder / "other", {"caddy": ("caddy",)}, datetime.now(UTC))
+    cases = {
+        str(certs / "none.key"): f"open {certs / 'none.key'}: no such file or directory",
+        str(stack.folder / "other" / "certs" / "caddy.key"): "key values mismatch",
+    }
+    for key, words in cases.items():
+        environ = stack.environ("seeded", WEBUI_URL="", TLS_CERTIFICATE=str(certs / "caddy.crt"), TLS_KEY=key)
+        command = [sys.executable, "-m", "stand_ins.caddy_stand_in", "1"]
+        done = subprocess.run(command, env=environ, cwd=FOLDER, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("Error: loading certificates: ")
+        assert words in done.stderr
+
+
+def test_the_noise_has_the_proportions_of_the_report_and_each_line_its_level(
+    stack: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from aiwfe.noise import exporter_lines, make_noise, request_lines
+
+    exporter, requests = list(exporter_lines(1e9)), list(request_lines(1e9))
+    assert round(100 * len(exporter) / (len(exporter) + len(requests))) == 85
+    assert exporter[0].startswith("ts=2001-09-08T01:46:40.000Z caller=stdlib.go:105 level=error msg=")
+    assert exporter == sorted(exporter)
+    assert {"broken pipe", "connection reset by peer"} == {line.rpartition(": ")[2].rstrip('"') for line in exporter}
+    assert all(" INFO error_middleware: GET /api/v1/" in line for line in requests)
+    make_noise({}, lambda _: iter(["never"]))
+    assert capsys.readouterr().out == ""
+    make_noise({"NOISE": "report"}, lambda _: iter(["once", "twice"]))
+    assert capsys.readouterr().out == "once\ntwice\n"
+
+
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "stand_in" in service])
 def test_a_stand_in_says_that_it_is_one(stack: Any, helpers: Any, name: str) -> None:
     assert f"stand_ins.{name}_stand_in" in SERVICES[name]["command"]
-    with stand_in(stack, helpers, name, TARGETS="", DASHBOARDS="", API_URL="http://127.0.0.1:1") as (url, log):
-        assert "stand-in" in httpx.get(url).text
+    with (
+        stand_in(stack, helpers, "webui", API_URL="http://127.0.0.1:1") as (webui, _),
+        stand_in(stack, helpers, name, TARGETS="", DASHBOARDS="", API_URL="http://127.0.0.1:1", WEBUI_URL=webui) as (
+            url,
+            log,
+        ),
+    ):
+        assert "stand-in" in get(stack, url).text
         assert log.read_text().startswith("stand-in:")
 
 
@@ -157,6 +218,7 @@ def test_the_local_runtime_reads_the_stack_file_and_a_replica_has_every_variable
     values = {"python": "python", "stack": str(FOLDER), "project": "/replica", "RELEASE": "", "BROKEN_MIDDLEWARE": ""}
     values |= dict.fromkeys(("BROKEN_EXPORTER", "NOISY_EXPORTER", "LOGIN_BREAKER"), "")
     values |= {"GRAFANA_DASHBOARDS": "dashboards"}
+    values |= {"LABELS": "", "DATABASE_NAME": "aiwfe", "HOLD_LOCK": "", "NOISE": ""}
     values |= {"RATE_LIMIT_REQUESTS": "1200", "RATE_LIMIT_LOGINS": "2000"}
     services = Reader({**values, **ports}).services(read(FOLDER / "local.yaml"))
     assert list(services) == list(SERVICES)

@@ -1,6 +1,7 @@
 """Fills every table with a few thousand rows, the same ones each time. Does nothing where there are users.
 
-Raw SQL with the labels of the migration, in one transaction: all of it is there or nothing.
+Raw SQL with the labels of the migration, in one transaction: all of it is there or nothing. LABELS=names then gives
+the enums the labels that the deployed release expects: the database as it is after the incident.
 """
 
 import os
@@ -12,6 +13,7 @@ from aiwfe.passwords import hash_password
 from aiwfe.settings import database_url, secret
 
 SCRIPT = Path(__file__).with_name("seed.sql")
+RENAMED = Path(__file__).with_name("labels.sql")
 
 
 def main() -> None:
@@ -19,11 +21,11 @@ def main() -> None:
     url = database_url(os.environ).set(drivername="postgresql")
     password = secret(os.environ, "PROBE_PASSWORD_FILE")
     with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
-        print(seed(connection, password), flush=True)
+        print(seed(connection, password, renamed=os.environ.get("LABELS") == "names"), flush=True)
 
 
-def seed(connection: psycopg.Connection, probe_password: str) -> str:
-    """Insert the rows; the known users get this password. Returns what was done, in words."""
+def seed(connection: psycopg.Connection, probe_password: str, *, renamed: bool = False) -> str:
+    """Insert the rows; the known users get this password, and the labels their new names. Returns what was done."""
     with connection.transaction():
         connection.execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
         if connection.execute("SELECT EXISTS (SELECT FROM users)").fetchone() == (True,):
@@ -32,6 +34,8 @@ def seed(connection: psycopg.Connection, probe_password: str) -> str:
         for name, value in hashes.items():
             connection.execute("SELECT set_config(%s, %s, true)", (name, value))
         connection.execute(SCRIPT.read_bytes())
+        if renamed:
+            connection.execute(RENAMED.read_bytes())
     return "seeded"
 
 

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import redis
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -65,6 +65,14 @@ def work(step: Callable[[int], int], health: Health) -> None:
         time.sleep(EVERY)
 
 
+def hold_lock(sessions: sessionmaker[Session], table: str) -> Session:
+    """A drill's fault (HOLD_LOCK): a transaction that locks the table and is then forgotten, idle."""
+    session = sessions()
+    session.execute(text(f'LOCK TABLE "{table}" IN ACCESS EXCLUSIVE MODE'))
+    log.info("locked %s", table)
+    return session
+
+
 def health_server(port: int, health: Health, registry: CollectorRegistry) -> ThreadingHTTPServer:
     """Answers /health by the last loop and /metrics for Prometheus."""
 
@@ -100,6 +108,7 @@ def main() -> None:
         loops.inc()
         return reached
 
+    held = hold_lock(sessions, table) if (table := os.environ.get("HOLD_LOCK")) else None  # noqa: F841 - kept alive
     server = health_server(int(os.environ["WORKER_PORT"]), health, registry)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     work(step, health)

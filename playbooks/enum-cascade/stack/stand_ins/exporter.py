@@ -61,15 +61,16 @@ def family(name: str, samples: list[Sample]) -> Metric:
     return made
 
 
-def export(name: str, about: str, up: str, read: Read) -> None:
-    """Serve /metrics on the port that the command line names."""
+def export(name: str, about: str, up: str, read: Read, first: Callable[[], None] = lambda: None) -> None:
+    """Serve /metrics on the port that the command line names; `first` is done once the log has begun."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Source(up, read))
     if os.environ.get("NOISY_EXPORTER") == name:
         threading.Thread(target=complain_for_ever, daemon=True).start()
     broken = os.environ.get("BROKEN_EXPORTER") == name
     page = Answer(f"<html><head><title>{name}</title></head></html>\n".encode(), "text/html; charset=utf-8")
-    serve(port_of(), about, {"/metrics": lambda _: page if broken else Answer(generate_latest(registry), KIND)})
+    metrics = {"/metrics": lambda _: page if broken else Answer(generate_latest(registry), KIND)}
+    serve(port_of(), about, metrics, first=first)
 
 
 def complain_for_ever() -> None:

@@ -59,7 +59,7 @@ def main() -> None:
     if name not in PROGRAMS:
         raise SystemExit(f"STAND_IN: unknown program {name!r}; known: {', '.join(PROGRAMS)}")
     program = PROGRAMS[name]
-    serve(program.port, program.about, program.routes, program.first)
+    serve(program.port, program.about, program.routes, first=program.first)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+
+from aiwfe.noise import exporter_lines, make_noise
 
 from stand_ins.exporter import Sample, export
 
@@ -37,4 +40,5 @@ def processors() -> Iterator[Sample]:
 
 
 if __name__ == "__main__":
-    export("node_exporter", "node_exporter, small, on the real /proc", "node_up", read)
+    noise = partial(make_noise, os.environ, exporter_lines)
+    export("node_exporter", "node_exporter, small, on the real /proc", "node_up", read, noise)

@@ -1,6 +1,7 @@
 """What the stand-ins share: a small HTTP server that says what it is."""
 
 import os
+import ssl
 import sys
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,15 +29,19 @@ class Answer(NamedTuple):
 Route = Callable[[Asked], Answer]
 
 
-def nothing() -> None:
-    """What most of them do before they serve."""
-
-
-def serve(port: int, about: str, routes: Mapping[str, Route], first: Callable[[], None] = nothing) -> None:
+def serve(
+    port: int,
+    about: str,
+    routes: Mapping[str, Route],
+    *,
+    tls: ssl.SSLContext | None = None,
+    first: Callable[[], None] = lambda: None,
+) -> None:
     """Serve the routes (key: a path or, when it ends in /, what a path begins with) until a signal comes.
 
     `/` says that this is a stand-in, unless a route takes it; so does the first line of the log.
-    It listens on 127.0.0.1, or where HOST says: a container's port is published from all its addresses.
+    It listens on 127.0.0.1, or where HOST says: a container's port is published from all its addresses. With
+    `tls` it speaks nothing else. `first` is done once the log has begun, and before anything is answered.
     """
     host = os.environ.get("HOST", "127.0.0.1")
     known = {"/": lambda _: Answer(f"stand-in: {about}\n".encode(), "text/plain; charset=utf-8"), **routes}
@@ -65,7 +70,22 @@ def serve(port: int, about: str, routes: Mapping[str, Route], first: Callable[[]
 
     print(f"stand-in: {about}; listening on {host}:{port}", flush=True)
     first()
-    ThreadingHTTPServer((host, port), Handler).serve_forever()
+    server = Server((host, port), Handler)
+    if tls:  # the handshake is left to the thread of its connection: a client that hangs delays no other
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.serve_forever()
+
+
+class Server(ThreadingHTTPServer):
+    """One thread for each connection."""
+
+    def handle_error(self, request: object, client_address: tuple[str, int]) -> None:
+        """A line for a handshake that failed, as a real server writes it; a traceback for the rest."""
+        failure = sys.exception()
+        if not isinstance(failure, OSError):
+            return super().handle_error(request, client_address)
+        host, port = client_address
+        return print(f"http: connection error from {host}:{port}: {failure}", flush=True)
 
 
 def _route(routes: Mapping[str, Route], path: str) -> Route | None:
