@@ -10,7 +10,7 @@ def main() -> None:
         port_of(),
         "Grafana's health, and the titles of its dashboards",
         {"/api/health": lambda _: HEALTH},
-        read_dashboards,
+        first=read_dashboards,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from stand_ins.grafana import HEALTH, read_dashboards
-from stand_ins.serving import Answer, Asked, Route, nothing, serve
+from stand_ins.serving import Answer, Asked, Route, serve
 
 
 class Program(NamedTuple):
@@ -18,7 +18,7 @@ class Program(NamedTuple):
     about: str
     port: int
     routes: Mapping[str, Route]
-    first: Callable[[], None] = nothing
+    first: Callable[[], None] = lambda: None
 
 
 def always(body: str, kind: str = "text/plain") -> Route:
