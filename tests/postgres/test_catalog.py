@@ -6,5 +6,6 @@ from recover.postgres.catalog import queries
 
 
 def test_every_named_query_is_used_by_its_name() -> None:
-    assert set(queries()) == {"identity", "server", "backends", "blocked", "lease", "end_backends", "rehearsals"}
+    of_runs = {"identity", "server", "backends", "blocked", "lease", "end_backends", "rehearsals"}
+    assert set(queries()) == of_runs | {"lock_waits", "idle_holders", "databases"}
     assert all(text.startswith(("SELECT", "WITH")) and not text.endswith(";") for text in queries().values())
