@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authorities import authority
 from conftest import Sql
 from tiny import TOKEN, Tiny
 
@@ -297,3 +298,15 @@ def test_what_to_type_for_a_project_alone_names_its_services(
     monkeypatch.setitem(diagnosing.RUNTIMES, "compose", lambda _site: fake)  # type: ignore[arg-type]
     assert diagnosing.diagnose(None, None, Options(state=tiny.state, project="my stack"), 60.0) == 1
     assert "docker compose --project-name 'my stack' restart db" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("end", "root"), [(9, None), (-1, "certificate")])
+def test_a_certificate_that_ends_soon_breaks_nothing_yet(running: Tiny, end: int, root: str | None) -> None:
+    ca = authority()
+    (running.folder / "ca.crt").write_bytes(ca.pem)
+    certificate, key = ca.leaf("localhost", begin=-10, end=end).write(running.folder)
+    check = f"{{tls: {{authority: {running.folder}/ca.crt, certificate: {certificate}, key: {key}, days_left: 30}}}}"
+    book = running.playbook.read_text().replace("final: [", f"final: [{check}, ")
+    told = json.loads(running.recover("diagnose", str(running.write(book)), "--json", expect=1 if root else 0).stdout)
+    assert (told["root"] and told["root"]["cause"]) == root
+    assert "certificate" in {suspect["cause"] for suspect in (*told["refuted"], *told["suspects"])}
