@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from recover.checks.service import ServiceIs
+from recover.checks.wait import Patience, Waiter
 from recover.drill import disk
 from recover.drill.certificates import spoil
 from recover.drill.damage import Damage
@@ -13,6 +15,8 @@ from recover.drill.scenario import Scenario
 from recover.errors import StepError
 from recover.steps.service import StartService, StopService
 from recover.world import View, World
+
+SETTLING = Patience(within=10.0)  # what the slowest service of a replica takes to be ready, or to end
 
 
 def break_it(replica: Replica, scenario: Scenario, damage: Damage, world: World, view: View, tell: Tell) -> None:
@@ -30,6 +34,7 @@ def break_it(replica: Replica, scenario: Scenario, damage: Damage, world: World,
     _change_files(replica, damage, tell)
     _start_again(damage.restart, world, view, tell)
     start(world, view, damage.wait)
+    _settle(damage.restart, view)
     if damage.stop:
         tell(f"stop {', '.join(damage.stop)}")
         carry_out(StopService(services=damage.stop), world, view)
@@ -65,6 +70,13 @@ def _start_again(services: tuple[str, ...], world: World, view: View, tell: Tell
         carry_out(StartService(services=services, wait="started"), world, view)
     except StepError as error:
         tell(f"{error.what}: {error.why}")
+
+
+def _settle(services: Iterable[str], view: View) -> None:
+    """Until each is ready or has ended, for a while: a service that still starts has not failed yet."""
+    waiter = Waiter(view)
+    for name in services:
+        waiter.ask(ServiceIs(name), SETTLING)
 
 
 def _assignments(env: Mapping[str, str]) -> str:
