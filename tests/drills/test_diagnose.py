@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import secrets
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,7 +52,7 @@ def test_the_incident_is_named_in_the_flood_and_the_suggested_command_recovers_i
     [exporter] = noise
     assert (exporter["cause"], exporter["older"]) == ("hung-up", True)
     assert {shape["service"] for shape in exporter["shapes"]} == {"node_exporter"}
-    assert exporter["explains"] / told["lines"] == pytest.approx(0.85, abs=0.02)
+    assert exporter["explains"] == 39_686  # 85 % of the report's 46,769
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 300 * 1024  # KiB; of every child so far
     command = shlex.split(told["next"][0])
     assert command[:2] == ["recover", "run"]
@@ -58,10 +62,32 @@ def test_the_incident_is_named_in_the_flood_and_the_suggested_command_recovers_i
     assert diagnosed(drill, expect=0)["root"] is None
 
 
+@pytest.fixture
+def faults(tmp_path: Path) -> Iterator[Drill]:
+    """A healthy replica of the scenario with single faults, taken down at the end."""
+    yield from replica(Drill(tmp_path / "state", scenario=FAULTS))
+
+
+@pytest.fixture
+def compose_faults(tmp_path: Path) -> Iterator[Drill]:
+    """The same on containers."""
+    yield from replica(Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}", scenario=FAULTS))
+
+
+def replica(made: Drill) -> Iterator[Drill]:
+    try:
+        made.up()
+        yield made
+    finally:
+        made.drill("down", expect=None)
+
+
 @pytest.mark.parametrize("fault", LOCAL)
-def test_each_single_fault_is_named_first(drill: Drill, fault: str) -> None:
-    drill.recover("drill", "break", FAULTS, "--fault", fault)
-    told = diagnosed(drill)
+def test_each_single_fault_is_named_first(faults: Drill, fault: str) -> None:
+    if fault == "disk-full" and os.geteuid() != 0:
+        pytest.skip("a disk can be filled only where one may be mounted: as root")
+    faults.drill("break", "--fault", fault)
+    told = diagnosed(faults)
     named = [suspect["cause"] for suspect in told["suspects"]]
     assert named[0] == LOCAL[fault], told["suspects"]
     assert told["root"]["answer"] == "yes"
@@ -69,9 +95,9 @@ def test_each_single_fault_is_named_first(drill: Drill, fault: str) -> None:
 
 @pytest.mark.docker
 @pytest.mark.parametrize("fault", COMPOSE)
-def test_each_single_fault_of_containers_is_named_first(compose_drill: Drill, fault: str) -> None:
-    assert diagnosed(compose_drill, expect=0)["root"] is None
-    words = ("--runtime", "compose", *compose_drill._project)
-    compose_drill.recover("drill", "break", FAULTS, *words, "--fault", fault)
-    told = diagnosed(compose_drill)
+def test_each_single_fault_of_containers_is_named_first(compose_faults: Drill, fault: str) -> None:
+    assert diagnosed(compose_faults, expect=0)["root"] is None
+    compose_faults.drill("break", "--fault", fault)
+    told = diagnosed(compose_faults)
     assert told["suspects"][0]["cause"] == COMPOSE[fault], told["suspects"]
+    assert told["root"]["answer"] == "yes"
