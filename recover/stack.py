@@ -20,8 +20,8 @@ class ServiceState:
 
     `environment` is what the running instance was started with, `declared` what its file says; `settings`
     and `declared_settings` are the same for everything else that can be compared (command, image, mounts).
-    `ready` is None when the runtime was not asked to probe; `detail` says why it is not. `started_at` is
-    UTC. `exit_code` is the runtime's own: of a process negative for a signal, as in subprocess, of a
+    `ready` is None when the runtime was not asked to probe, or may not and does not know yet; `detail` says why.
+    `started_at` is UTC. `exit_code` is the runtime's own: of a process negative for a signal, as in subprocess, of a
     container 128 more. `restarts` by the runtime itself since it was started; `instance` tells one
     incarnation from the next. A `oneshot` is meant to end: it is ready when it exited with code 0.
     `addresses` are those it connects from, where it has its own. `needs` are the services that its file

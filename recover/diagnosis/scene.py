@@ -25,6 +25,7 @@ AT_ONCE = 8
 LATELY = timedelta(hours=1)
 """What a service that is well said longer ago is of the past."""
 WATCH = 0.2  # seconds between two looks
+PENDING = 3.0  # times that, for a health check that the engine has not asked yet
 SETTLE = 2.0  # seconds for which locks are watched at least: a login that hangs shows who waits for whom
 
 
@@ -87,7 +88,7 @@ class Scene:
 
     def down(self) -> list[ServiceState]:
         """The services that do not run, or are not ready, in the order of the file; a one-shot that is done is well."""
-        return [state for state in self.states.values() if not (state.running and state.ready) and not done(state)]
+        return [s for s in self.states.values() if not (s.running and s.ready is not False) and not done(s)]
 
     @property
     def fails(self) -> bool:
@@ -121,16 +122,16 @@ def look(source: Source, since: timedelta, now: datetime | None = None, *, settl
     with ThreadPoolExecutor(AT_ONCE) as pool:
         watching = pool.submit(_locks, scene, asked, settle)
         try:
-            _look(scene, since, pool)
+            _look(scene, since, pool, PENDING * settle)
         finally:
             asked.set()
         watching.result()
     return scene
 
 
-def _look(scene: Scene, since: timedelta, pool: ThreadPoolExecutor) -> None:
+def _look(scene: Scene, since: timedelta, pool: ThreadPoolExecutor, patience: float) -> None:
     probing = [pool.submit(_probe, scene, name, check) for name, check in scene.source.probes.items()]
-    states = list(pool.map(lambda name: _state(scene, name), scene.names))
+    states = list(pool.map(lambda name: _state(scene, name, patience), scene.names))
     scene.states = {state.name: state for state in states if state}
     for name in scene.names:
         scene.shapes.read(name, _log(scene, name, scene.now - since))
@@ -146,14 +147,23 @@ def _names(scene: Scene) -> tuple[str, ...]:
         return ()
 
 
-def _state(scene: Scene, name: str) -> ServiceState | None:
+def _state(scene: Scene, name: str, patience: float) -> ServiceState | None:
+    """How the service is; one that was just started is given so many seconds to be known to be well or not."""
     assert scene.source.services is not None  # there are names  # noqa: S101
+    until = time.monotonic() + patience
     try:
-        state = scene.source.services.state(name, probe=True)
+        while _pending(state := scene.source.services.state(name, probe=True)) and time.monotonic() < until:
+            time.sleep(WATCH)
     except RecoverError as error:
         scene.unseen[name] = words(error)
         return None
+    if _pending(state):
+        scene.unseen[name] = state.detail
     return replace(state, detail=scene.source.hide(state.detail))
+
+
+def _pending(state: ServiceState) -> bool:
+    return state.running and state.ready is None
 
 
 def _log(scene: Scene, name: str, begin: datetime) -> Iterator[str]:

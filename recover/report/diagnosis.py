@@ -70,10 +70,13 @@ def _iso(at: datetime | None) -> str | None:
 
 def _well(verdict: Verdict) -> list[str]:
     scene = verdict.scene
-    what = [f"{len(scene.states)} services"] if scene.states else []
-    what += [f"{len(scene.answers)} probes"] if scene.answers else []
-    what += [f"{len(dbs)} databases"] if (dbs := scene.source.databases.keys() - scene.deaf.keys()) else []
-    what += [f"{scene.shapes.lines} log lines"] if scene.shapes.lines else []
+    counts = {
+        "service": len(scene.states),
+        "probe": len(scene.answers),
+        "database": len(scene.source.databases.keys() - scene.deaf.keys()),
+        "log line": scene.shapes.lines,
+    }
+    what = [f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items() if n]
     lines = [f"nothing is wrong that can be seen: {', '.join(what) or 'nothing was looked at'}"]
     return lines + _entry("asked", [f"{s.cause.id}: {_cut(s.told.words)}" for s in verdict.refuted])
 

@@ -275,7 +275,7 @@ class ComposeRuntime:
             declared=wants if declared else environment,
             settings=has,
             declared_settings=wanted,
-            ready=not detail if probe else None,
+            ready=not detail if probe and detail != verdict.UNASKED else None,
             detail=detail,
             exit_code=None
             if facts["State"]["Running"] or facts["State"]["Status"] == "created"

@@ -24,6 +24,8 @@ STOP_CODES = {0, KILLED + 9, KILLED + 15}
 ALWAYS = ("always", "unless-stopped")
 OOM = "killed because it used more memory than its limit (OOM)"
 WORDS = 500
+UNASKED = "its health check has not been asked since it was started"
+"""Why a container is not known to be ready, and may be."""
 
 
 def status_of(facts: Facts) -> Status:
@@ -142,7 +144,7 @@ def _engines_health(facts: Facts) -> str:
     last = log[-1] if log else {}
     at = instant(last.get("End", ""))
     if at is None or (began and at < began):
-        return "its health check has not been asked since it was started"
+        return UNASKED
     if last["ExitCode"] == 0:
         return ""
     times = f", {health['FailingStreak']} times in a row" if health.get("FailingStreak", 0) > 1 else ""

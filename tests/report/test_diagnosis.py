@@ -100,7 +100,7 @@ def test_what_is_unseen_for_one_reason_is_one_line() -> None:
 
 def test_nothing_wrong_says_what_was_looked_at() -> None:
     found = verdict(state("api"), logs={"api": ["fine"]}, answers={"login": passed()}, databases={"main": Shut})
-    assert text(found, [])[0] == ("nothing is wrong that can be seen: 1 services, 1 probes, 1 databases, 1 log lines")
+    assert text(found, [])[0] == "nothing is wrong that can be seen: 1 service, 1 probe, 1 database, 1 log line"
     assert part(text(found, []), "asked")
 
 
