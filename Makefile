@@ -46,6 +46,7 @@ format: $(STAMP) ## Format the code.
 bench: $(STAMP) ## Measure start-up, per-step cost and memory, as ratios.
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/steps.py
+	$(BIN)/python benchmarks/log_shapes.py
 
 bench-enums: $(STAMP) ## Measure the enum doctor beside bare SQL on 5 million rows (some minutes, 5 GB of disk).
 	$(BIN)/python benchmarks/enums.py

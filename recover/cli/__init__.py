@@ -42,6 +42,9 @@ from recover.cli.words import (
 )
 from recover.errors import RecoverError, SystemRefused, UsageError
 
+LOOKING = ("lint", "schema", "plan", "snapshot", "diagnose", "explain", "status", "runs", "show")
+"""The commands that change nothing, whenever they are stopped."""
+
 app = typer.Typer(
     name="recover",
     help="Bring a broken stack back in the order that works, one checkpointed step at a time.",
@@ -457,6 +460,10 @@ def _left_at_once() -> int:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     programs.end_all()
+    if sys.argv[1:2] and sys.argv[1] in LOOKING:
+        code = _complain(Interrupted("stopped; nothing was changed", signal=2))
+        sys.stderr.flush()
+        os._exit(code)  # a question that hangs in a thread is not waited for
     return _complain(Interrupted("stopped at once: an act in flight is in doubt", signal=2, next="recover resume"))
 
 

@@ -118,14 +118,19 @@ def look(source: Source, since: timedelta, now: datetime | None = None, *, settl
     """
     scene = Scene(source, unseen=dict(source.unasked), now=now or datetime.now(UTC))
     scene.names = _names(scene)
-    asked = threading.Event()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    asked, pool, patient = threading.Event(), ThreadPoolExecutor(AT_ONCE), True
+    try:
         watching = pool.submit(_locks, scene, asked, settle)
         try:
             _look(scene, since, pool, PENDING * settle)
         finally:
             asked.set()
         watching.result()
+    except KeyboardInterrupt:
+        patient = False  # a question that hangs does not hold it up
+        raise
+    finally:
+        pool.shutdown(wait=patient, cancel_futures=True)
     return scene
 
 
