@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
+from recover.answers import Question
 from recover.errors import Aborted, LeftOut, NeedsApproval, StepError
 from recover.events import StepApproved
 from recover.halt import LOOK, Halt
 from recover.journal.lock import who
 from recover.journal.progress import Progress
-from recover.world import Question
 
 WORDS = ("yes", "no", "skip", "abort", "explain")
 HINT = "yes, no, skip (the rest of the stage), abort (the run), explain; then why"

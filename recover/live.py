@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from recover import programs
+from recover.answers import Completed
 from recover.errors import Drifted, StepError, Unreachable
 from recover.gatekeeping import Gatekeeper
 from recover.postgres.session import Session as PostgresSession
 from recover.secrets import Secret
-from recover.world import Completed, Database, Row, RunPlace, Services, Statement, Text, Web
+from recover.world import Database, Row, RunPlace, Services, Statement, Text, Web
 
 Learned = Callable[[str, Mapping[str, str]], None]
 """Told the identity of a database before anything is changed in it. Raises Drifted for a wrong one."""

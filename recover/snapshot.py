@@ -16,13 +16,14 @@ from typing import Any, Protocol
 
 from recover import errors
 from recover.agreement import canonical
+from recover.answers import Reply
 from recover.checks.service import looks_secret, shown
 from recover.errors import RecoverError, Unreachable, UsageError
 from recover.journal.records import plain
 from recover.plain import load
 from recover.secrets import Redactor, Secret
 from recover.stack import Address, KeyPair, Presented, ServiceState, Status, TlsProtocol
-from recover.world import Reply, Row, SeeDatabase, SeeServices, SeeWeb, Statement, Text, View
+from recover.world import Row, SeeDatabase, SeeServices, SeeWeb, Statement, Text, View
 
 VERSION = 1
 KINDS = ("Unreachable", "Precondition", "StepError", "PlaybookError")

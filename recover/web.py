@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from recover.answers import BODY_LIMIT, Reply
 from recover.errors import Limited, StepError, Unreachable
 from recover.pacing import Paces, retry_after
 from recover.secrets import Secret
 from recover.stack import KeyPair, Presented, TlsProtocol
-from recover.world import BODY_LIMIT, Reply, Text
+from recover.world import Text
 
 if TYPE_CHECKING:
     import ssl

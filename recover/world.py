@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
+from recover.answers import Completed, Question, Reply
 from recover.errors import NotYetKnown
 from recover.evidence import Evidence
 from recover.secrets import Secret
@@ -23,9 +24,6 @@ Resource = str
 """What an action touches and a step claims: "service:api", "database:main", "backup:main"."""
 
 Row = Mapping[str, object]
-
-
-BODY_LIMIT = 64 * 1024  # bytes of an HTTP answer's body that are read
 
 
 class Seconds(float):
@@ -150,31 +148,6 @@ class Database(SeeDatabase, Protocol):
 # --- web, commands, humans ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An HTTP answer. `text` is at most the first 64 KiB of the body, `cookies` are those it sets."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    seconds: float = 0.0
-    cookies: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def cut(self) -> bool:
-        """Whether the body may have been longer."""
-        return len(self.text.encode()) >= BODY_LIMIT
-
-    def json(self) -> object:
-        """The body as JSON, or None when it is none."""
-        from json import loads
-
-        try:
-            return loads(self.text)
-        except ValueError:
-            return None
-
-
 class SeeWeb(Protocol):
     """Asking over HTTP: a fresh connection each time, finite time-outs, no redirects followed."""
 
@@ -230,14 +203,6 @@ class Web(SeeWeb, Protocol):
         """One request with an effect. Raises Unreachable when there is no answer."""
 
 
-@dataclass(frozen=True)
-class Completed:
-    """A command that ended. `output` is stdout and stderr together, the last 64 KiB."""
-
-    exit_code: int
-    output: str
-
-
 class Commands(Protocol):
     """Programs on this machine."""
 
@@ -245,21 +210,6 @@ class Commands(Protocol):
         self, argv: Sequence[str], *, environment: Mapping[str, Text], folder: Path | None, timeout: float
     ) -> Completed:
         """Run it in its own process group; ended with the group after `timeout` seconds."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a human decides. `approvers` different people have to say yes; `destructive`: a plain --yes does not.
-
-    `within` seconds from when it was first asked; then `otherwise`: the step fails, the rest of its stage is left
-    out, or it goes on.
-    """
-
-    text: str
-    approvers: int = 1
-    within: float | None = None
-    otherwise: Literal["stop", "skip", "yes"] = "stop"
-    destructive: bool = False
 
 
 class Gate(Protocol):

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from recover.answers import Reply
 from recover.checks.service import ServiceIs
 from recover.checks.wait import Patience, Waiter
 from recover.web import HttpWeb
-from recover.world import Reply, Services
+from recover.world import Services
 
 PLAYBOOK = "playbooks/enum-cascade/playbook.yml"
 ROOT = Path(__file__).parents[1]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from recover.answers import Question
 from recover.errors import Aborted, Interrupted, LeftOut, NeedsApproval, StepError
 from recover.events import StepApproved
 from recover.gatekeeping import Gatekeeper
 from recover.halt import Halt
 from recover.journal.progress import Progress
-from recover.world import Question
 
 ORDINARY, TWO = Question("Drop the cache?"), Question("Drop the cache?", approvers=2)
 DESTRUCTIVE = Question("Drop the data?", destructive=True)

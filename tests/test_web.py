@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from servers import answer, site
 
+from recover.answers import BODY_LIMIT
 from recover.errors import Unreachable
 from recover.secrets import Secret
 from recover.web import HttpWeb, ping
-from recover.world import BODY_LIMIT
 
 
 def test_a_get_brings_status_headers_and_json() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recover.answers import Reply
 from recover.errors import Unreachable
 from recover.evidence import Evidence
-from recover.world import Reply, Resource, Seconds, Text, View
+from recover.world import Resource, Seconds, Text, View
 
 REFUSAL = 400  # statuses from here on say that something is wrong (RFC 9110, section 15)
 SHOWN = 300  # characters of such an answer's body that are shown

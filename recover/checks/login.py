@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from recover.answers import Reply
 from recover.checks.http import Expect
 from recover.checks.totp import Totp
 from recover.errors import Limited, PlaybookError, Unreachable
 from recover.evidence import Evidence
 from recover.secrets import MASK, Secret
-from recover.world import Reply, Resource, Seconds, Text, View
+from recover.world import Resource, Seconds, Text, View
 
 DENIED = (401, 403)
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from recover.answers import Reply
 from recover.errors import Unreachable
-from recover.world import Reply, View
+from recover.world import View
 
 SHOWN = 300  # characters of an answer that is none of the API's
 

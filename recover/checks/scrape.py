@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 
+from recover.answers import Reply
 from recover.checks.http import Expect
 from recover.errors import Unreachable
 from recover.evidence import Evidence
-from recover.world import Reply, Resource, Seconds, View
+from recover.world import Resource, Seconds, View
 
 OPENMETRICS = "application/openmetrics-text"
 KINDS = ("text/plain", OPENMETRICS)

@@ -17,18 +17,16 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from recover.cli.drill import drill
 from recover.cli.enums import enums
 from recover.cli.words import (
     Because,
-    Faults,
     Json,
     Only,
     Playbook,
     Project,
     Quiet,
     Run,
-    Runtime,
-    Scenario,
     Set,
     Since,
     Skip,
@@ -54,7 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-drill = typer.Typer(help="Break a replica of a stack on purpose, recover it, score it.", no_args_is_help=True)
 app.add_typer(drill, name="drill")
 app.add_typer(enums, name="enums")
 
@@ -342,71 +339,6 @@ def explain(
     from recover.session import explaining
 
     return explaining.explain(run, step, options_of(locals()))
-
-
-@drill.command("list")
-def drill_list(json: Json = False) -> int:
-    """The incidents there are drills for, with their faults."""
-    from recover.session import drills
-
-    return drills.drill_list(options_of(locals()))
-
-
-@drill.command("up")
-def drill_up(scenario: Scenario, runtime: Runtime = None, project: Project = None, state_dir: State = None) -> int:
-    """Build the replica and start it, healthy."""
-    from recover.session import drills
-
-    return drills.drill_up(scenario, options_of(locals()))
-
-
-@drill.command("break")
-def drill_break(
-    scenario: Scenario,
-    fault: Faults = None,
-    down: Annotated[bool, typer.Option("--down", help="Also stop every service, as the report says.")] = False,
-    runtime: Runtime = None,
-    project: Project = None,
-    state_dir: State = None,
-) -> int:
-    """Make the incident: the stack runs on and fails as users saw it."""
-    from recover.session import drills
-
-    return drills.drill_break(scenario, options_of(locals()), down=down)
-
-
-@drill.command("run")
-def drill_run(
-    scenario: Scenario,
-    fault: Faults = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the replica up afterwards.")] = False,
-    runtime: Runtime = None,
-    project: Project = None,
-    state_dir: State = None,
-    json: Json = False,
-) -> int:
-    """Up, break, recover with the playbook, score, down."""
-    from recover.session import drills
-
-    return drills.drill_run(scenario, options_of(locals()), keep=keep)
-
-
-@drill.command("status")
-def drill_status(
-    scenario: Scenario, runtime: Runtime = None, project: Project = None, state_dir: State = None, json: Json = False
-) -> int:
-    """How the replica's services are, and how to reach them."""
-    from recover.session import drills
-
-    return drills.drill_status(scenario, options_of(locals()))
-
-
-@drill.command("down")
-def drill_down(scenario: Scenario, runtime: Runtime = None, project: Project = None, state_dir: State = None) -> int:
-    """Stop the replica and delete it. The records of runs stay."""
-    from recover.session import drills
-
-    return drills.drill_down(scenario, options_of(locals()))
 
 
 def main() -> int:  # noqa: PLR0911 - one return per kind of ending

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from recover.answers import Completed
 from recover.errors import PlaybookError, Precondition, Unreachable
 from recover.runtimes import refusals, verdict
 from recover.runtimes.compose_file import ComposeFile
@@ -23,7 +24,6 @@ from recover.runtimes.lease import Lease
 from recover.runtimes.service_facts import Declared, Made
 from recover.runtimes.settings import compared, short
 from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status, same_settings
-from recover.world import Completed
 
 GRACE = 10  # seconds from the stop signal to the kill (Docker documentation, docker stop)
 ANYWHERE = ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104 - read, not bound

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from recover.answers import Completed
 from recover.errors import StepError
 from recover.runtimes.engine_api import Engine, Facts, Gone
-from recover.world import Completed
 
 PYTHONS = ("python", "python3")
 MUCH = 4_000_000  # bytes kept of what a script says

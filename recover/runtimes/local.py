@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from recover import programs
+from recover.answers import Completed
 from recover.errors import PlaybookError, RecoverError, StepError, Unreachable
 from recover.marked_yaml import MarkedDict, did_you_mean, read
 from recover.runtimes.local_file import Reader, Service, entries, variables
 from recover.runtimes.ports import HOST, holder, taken
 from recover.runtimes.processes import Process, Seen
 from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status
-from recover.world import Completed
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 """All that a service gets of the caller's environment."""

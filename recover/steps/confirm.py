@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from recover.answers import Question
 from recover.errors import PlaybookError
-from recover.world import Action, Check, Forecast, Inverse, Question, Resource, Seconds, View, World
+from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, View, World
 
 
 @dataclass(frozen=True)

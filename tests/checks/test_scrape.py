@@ -11,10 +11,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.parser import text_string_to_metric_families
 from servers import answer, site
 
+from recover.answers import BODY_LIMIT
 from recover.checks.scrape import ScrapeWorks, exposition
 from recover.evidence import Evidence
 from recover.web import HttpWeb
-from recover.world import BODY_LIMIT
 
 VIEW: Any = SimpleNamespace(web=HttpWeb())
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

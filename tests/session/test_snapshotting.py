@@ -11,12 +11,12 @@ import pytest
 from conftest import Sql
 from tiny import TOKEN, Tiny
 
+from recover.answers import Reply
 from recover.postgres.session import Server
 from recover.runtimes.local import LocalRuntime
 from recover.secrets import Redactor
 from recover.snapshot import Recording, text
 from recover.stack import Given
-from recover.world import Reply
 
 pytestmark = pytest.mark.postgres
 

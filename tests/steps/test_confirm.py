@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from recover.answers import Question
 from recover.errors import PlaybookError
 from recover.steps.confirm import Confirm
-from recover.world import Question, Seconds
+from recover.world import Seconds
 
 
 def test_the_question_is_put_to_the_gate_with_all_its_terms() -> None:
