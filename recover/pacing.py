@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 MINUTE = 60.0
+TOO_MANY = 429  # RFC 6585, section 4
 UNSAID = 10.0
 """Seconds to keep away from an address that answers 429 without saying for how long."""
 

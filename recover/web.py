@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from recover.answers import BODY_LIMIT, Reply
 from recover.errors import Limited, StepError, Unreachable
-from recover.pacing import Paces, retry_after
+from recover.pacing import TOO_MANY, Paces, retry_after
 from recover.secrets import Secret
 from recover.stack import KeyPair, Presented, TlsProtocol
 from recover.world import Text
@@ -24,7 +24,6 @@ from recover.world import Text
 if TYPE_CHECKING:
     import ssl
 
-TOO_MANY = 429  # RFC 6585, section 4
 SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)  # PostgreSQL's documentation, "Message Formats"
 
 

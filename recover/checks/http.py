@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from recover.answers import Reply
 from recover.errors import Unreachable
 from recover.evidence import Evidence
+from recover.pacing import TOO_MANY, retry_after
 from recover.world import Resource, Seconds, Text, View
 
 REFUSAL = 400  # statuses from here on say that something is wrong (RFC 9110, section 15)
@@ -61,7 +62,8 @@ class HttpAnswers:
             return Evidence(question, f"no answer: {error.why}", passed=False)
         missed = self.expect.misses(reply)
         answer = missed or f"{reply.status} in {reply.seconds * 1000:.0f} ms"
-        return Evidence(question, answer, passed=not missed, attachment=reply.text if missed else None)
+        again = retry_after(reply.headers.get("retry-after")) if missed and reply.status == TOO_MANY else 0.0
+        return Evidence(question, answer, passed=not missed, again_in=again, attachment=reply.text if missed else None)
 
 
 def _words(reply: Reply) -> str:

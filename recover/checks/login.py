@@ -16,6 +16,7 @@ from recover.checks.http import Expect
 from recover.checks.totp import Totp
 from recover.errors import Limited, PlaybookError, Unreachable
 from recover.evidence import Evidence
+from recover.pacing import TOO_MANY, retry_after
 from recover.secrets import MASK, Secret
 from recover.world import Resource, Seconds, Text, View
 
@@ -182,7 +183,7 @@ class _Round:
         csrf = self.check.csrf
         if csrf is None:
             return {}
-        reply = self.view.web.get(csrf.get, timeout=self.check.timeout)
+        reply = self._asked(csrf.get, {})
         body = reply.json()
         token = body.get(csrf.json) if isinstance(body, dict) else None
         cookies = "; ".join(f"{name}={value}" for name, value in reply.cookies.items())
@@ -219,7 +220,19 @@ class _Round:
         return "" if named else f"the answer does not name {self.check.accept.as_}"
 
     def _get(self, then: Follow, headers: Mapping[str, Text]) -> Reply:
-        return self.view.web.get(then.get, headers=headers, timeout=self.check.timeout)
+        return self._asked(then.get, headers)
+
+    def _asked(self, url: str, headers: Mapping[str, Text]) -> Reply:
+        """GET. Raises Limited for a 429, as a sign-in does."""
+        reply = self.view.web.get(url, headers=headers, timeout=self.check.timeout)
+        if reply.status == TOO_MANY:
+            seconds = retry_after(reply.headers.get("retry-after"))
+            raise Limited(f"{url} limits how often it is asked", seconds=seconds, where=url, why=_limit(url, seconds))
+        return reply
+
+
+def _limit(url: str, seconds: float) -> str:
+    return f"{url} answers 429, and wants to be left alone for {seconds:.0f} s"
 
 
 def _header(credential: Text) -> dict[str, Text]:

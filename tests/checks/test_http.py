@@ -49,3 +49,10 @@ def test_no_answer_is_a_no_with_the_reason() -> None:
     evidence = HttpAnswers(get=here.url).ask(VIEW)
     assert not evidence.passed
     assert "refused" in evidence.answer
+
+
+def test_a_429_says_when_to_ask_again_unless_it_was_wanted() -> None:
+    with site(lambda _: answer(429, "", **{"Retry-After": "9"})) as here:
+        assert HttpAnswers(get=here.url).ask(VIEW).again_in == 9
+        wanted = HttpAnswers(get=here.url, expect=Expect(status=429)).ask(VIEW)
+    assert (wanted.passed, wanted.again_in) == (True, 0)

@@ -276,6 +276,16 @@ def test_a_limiter_is_left_alone_for_as_long_as_it_says() -> None:
         assert len(here.asked) == 1  # nothing more was tried
 
 
+def test_a_limiter_that_refuses_the_call_after_the_login_is_no_answer_either() -> None:
+    def server(asked: Asked) -> Answer:
+        return answer(429, "", **{"Retry-After": "7"}) if asked.path == "/me" else good(asked)
+
+    with site(server) as here:
+        evidence = check(here.url).ask(VIEW)
+    assert (evidence.passed, evidence.again_in) == (False, 7)
+    assert "/me answers 429" in evidence.answer
+
+
 def test_a_limiter_that_refuses_for_a_second_is_asked_again_after_it() -> None:
     refusals = ["1"]
 
