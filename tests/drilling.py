@@ -12,9 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from recover.answers import Reply
 from recover.checks.service import ServiceIs
 from recover.checks.wait import Patience, Waiter
+from recover.drill import disk
+from recover.errors import Precondition
 from recover.web import HttpWeb
 from recover.world import Services
 
@@ -163,3 +167,11 @@ class Drill:
             )
             counts |= {f"{column}#{order:g}": n for order, n in rows}
         return counts
+
+
+def can_fill_a_disk(drill: Drill) -> None:
+    """Skip, with the system's words, where no file system can be mounted: in a container without CAP_SYS_ADMIN."""
+    try:
+        disk.require(drill.replica)
+    except Precondition as error:
+        pytest.skip(f"{error.what}: {error.why}")

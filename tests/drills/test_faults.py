@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from drilling import PLAYBOOK, Drill
+from drilling import PLAYBOOK, Drill, can_fill_a_disk
 
 from recover.drill.replica import Replica
 from recover.errors import Limited, Unreachable
@@ -104,6 +104,7 @@ def test_a_login_waits_for_the_lock_that_the_worker_forgot(faults: Drill) -> Non
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_the_database_does_not_start_on_a_full_disk_and_down_leaves_no_mount(faults: Drill) -> None:
+    can_fill_a_disk(faults)
     made(faults, "disk-full")
     await_seen(faults, "postgres", "exited")
     assert "No space left on device" in log(faults, "postgres")
