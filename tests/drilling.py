@@ -68,6 +68,16 @@ class Drill:
         target = ("--target", self.runtime) if self.runtime != "local" else ()
         return self.recover(verb, PLAYBOOK, *target, *self._project, *words, **how)
 
+    def diagnosed(self, expect: int = 1) -> dict[str, Any]:
+        """What `recover diagnose` says of this replica."""
+        return json.loads(self.playbook("diagnose", "--json", expect=expect).stdout)
+
+    def cause(self) -> str:
+        """The one that it names first, and has confirmed."""
+        root = self.diagnosed()["root"]
+        assert root["answer"] == "yes", root
+        return root["cause"]
+
     def resume(self, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
         """Go on with the latest run."""
         return self.recover("resume", *self._project, *words, **how)

@@ -16,7 +16,7 @@ from recover.errors import StepError
 from recover.steps.service import StartService, StopService
 from recover.world import View, World
 
-SETTLING = Patience(within=10.0)  # what the slowest service of a replica takes to be ready, or to end
+SETTLING = Patience(within=5.0)  # what the slowest service of a replica takes to be ready, or to end
 
 
 def break_it(replica: Replica, scenario: Scenario, damage: Damage, world: World, view: View, tell: Tell) -> None:

@@ -1,4 +1,4 @@
-"""The faults that only containers have, on a real engine."""
+"""The faults that only containers have, on a real engine: there, named first by diagnose, and mended."""
 
 from __future__ import annotations
 
@@ -37,11 +37,13 @@ def test_a_stale_image_and_a_pooler_without_users_are_there_and_mended(faults: D
     trusted = ssl.create_default_context(cafile=str(faults.replica / "certs" / "ca.crt"))
     assert httpx.get(f"https://127.0.0.1:{port}/api/health", verify=trusted).status_code == 200
     assert "nothing to do" in faults.playbook("run").stdout
+    assert faults.diagnosed(expect=0)["root"] is None
 
     faults.drill("break", "--fault", "stale-image")
     plan = faults.playbook("plan").stdout
     assert "wanted 'recover-replica/app:rebuilt" in plan
     assert set(faults.status()["services"].values()) <= {"ready", "exited"}
+    assert faults.cause() == "stale-image"
 
     faults.drill("break", "--fault", "empty-pooler")
     pooler = f"{faults.project}-pgbouncer-1"
@@ -49,6 +51,7 @@ def test_a_stale_image_and_a_pooler_without_users_are_there_and_mended(faults: D
     with pytest.raises(AssertionError, match="FATAL"):
         docker("exec", pooler, "sh", "-c", QUERY)
     assert faults.login().status == 200  # the API goes to the database directly
+    assert faults.cause() == "pooler-users"
 
     faults.playbook("run")
     assert faults.login().status == 200

@@ -1,4 +1,5 @@
-"""Each single fault is really there, as a user or an operator sees it; and the playbook mends what it can."""
+"""Each single fault is really there, as a user or an operator sees it; diagnose names it first, and the playbook mends
+what it can."""
 
 from __future__ import annotations
 
@@ -61,9 +62,11 @@ def log(drill: Drill, service: str) -> str:
 def test_logins_work_and_nothing_is_to_be_done_until_a_fault_is_made_and_redis_is_brought_back(faults: Drill) -> None:
     assert (faults.login().status, faults.login(password="wrong").status) == (200, 401)
     assert "nothing to do" in faults.recover("run", PLAYBOOK).stdout
+    assert faults.diagnosed(expect=0)["root"] is None
     assert "made for enum-cascade/faults" in Drill(faults.state).drill("break", expect=7).stderr
     made(faults, "redis-down")
     assert faults.services.state("redis").status == "stopped"
+    assert faults.cause() == "service-down"
     assert faults.login().status == 200  # nothing is limited without it
     faults.recover("run", PLAYBOOK)
     assert faults.services.state("redis", probe=True).ready
@@ -77,17 +80,20 @@ def test_the_api_locks_out_then_misses_its_database_then_its_key(faults: Drill) 
     with pytest.raises(Limited, match="limits how often"):
         faults.login()
     assert faults.login("admin@example.com").status == 200
+    assert faults.cause() == "locked-out"
 
     made(faults, "wrong-database")
     await_seen(faults, "api", "The database does not answer")
     assert faults.login().status == 500
     assert 'database "aiwfe_old" does not exist' in log(faults, "api")
+    assert faults.cause() == "wrong-database"
 
     made(faults, "missing-secret")
     await_seen(faults, "api", "exited")
     gone = faults.replica / "secrets" / "jwt_key"
     assert f"FileNotFoundError: [Errno 2] No such file or directory: '{gone}'" in log(faults, "api")
     assert gone.with_name("jwt_key.removed").is_file()
+    assert faults.cause() == "missing-secret"
 
 
 def test_a_login_waits_for_the_lock_that_the_worker_forgot(faults: Drill) -> None:
@@ -100,6 +106,7 @@ def test_a_login_waits_for_the_lock_that_the_worker_forgot(faults: Drill) -> Non
         "join pg_stat_activity h on h.pid = any(pg_blocking_pids(w.pid)) where w.application_name = 'aiwfe-api'"
     )
     assert ("aiwfe-worker", "idle in transaction") in faults.sql(holders)
+    assert faults.cause() == "blocked"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
@@ -110,6 +117,7 @@ def test_the_database_does_not_start_on_a_full_disk_and_down_leaves_no_mount(fau
     assert "No space left on device" in log(faults, "postgres")
     disk = os.statvfs(faults.replica / "data" / "postgres")
     assert disk.f_bavail == 0
+    assert faults.cause() == "disk-full"
     assert str(faults.replica) in Path("/proc/self/mounts").read_text()
     faults.drill("down")
     assert str(faults.replica) not in Path("/proc/self/mounts").read_text()
@@ -120,6 +128,7 @@ def test_the_proxy_is_refused_for_each_bad_certificate_and_gets_a_good_one(fault
     for kind, words in REFUSED.items():
         made(faults, f"wrong-certificate={kind}")
         await_seen(faults, "caddy", words)
+        assert faults.cause() == "certificate"
     faults.recover("run", PLAYBOOK)
     assert faults.services.state("caddy", probe=True).ready
 
