@@ -251,7 +251,7 @@ def test_a_database_alone(tiny: Tiny, database: Server) -> None:
     password = database.password.reveal()
     dsn = f"postgresql://{database.user}:{password}@{database.host}:{database.port}/{database.dbname}"
     lines = diagnosed(tiny, "--dsn", dsn, expect=0)
-    assert lines[0] == "nothing is wrong that can be seen: 1 databases"
+    assert lines[0] == "nothing is wrong that can be seen: 1 database"
 
 
 def test_a_project_on_an_engine_that_is_not_there(tiny: Tiny) -> None:
