@@ -177,8 +177,14 @@ def enum_labels(scene: Scene, shapes: Sequence[Shape]) -> Told:
         return yes(wrong)
     if unseen or guessed or not fine:
         said = [_from_log_words(told) if unseen else "", *unseen, *guessed]
-        return Told("unknown", "; ".join(filter(None, said)) or "nothing says which labels the code expects")
+        return Told("unknown", "; ".join(filter(None, said)) or _nothing_known(scene, told))
     return Told("no", f"the labels of {fine} types are as expected")
+
+
+def _nothing_known(scene: Scene, told: Expected) -> str:
+    if told.types and not scene.source.databases:
+        return f"{_from_log_words(told)}; no database is known in which that could be looked at (--dsn)"
+    return "nothing says which labels the code expects"
 
 
 def _besides(more: Expected, known: Expected) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from recover.diagnosis.scene import Scene, done
+from recover.diagnosis.scene import Scene
 from recover.diagnosis.shapes import Shape
 from recover.diagnosis.told import Told, yes
 from recover.stack import ServiceState
@@ -32,25 +32,13 @@ def _are_down(down: Sequence[ServiceState], scene: Scene) -> Told:
         return Told(
             "yes", f"all {len(wanted)} services are stopped: by a hand, none has crashed", tuple(names), whole=True
         )
-    roots = [state for state in down if not names & _before(state, scene)] or down
-    roots = _worst_first(roots, set[str]().union(*(_before(state, scene) for state in down)))
+    roots = _worst_first(scene.roots(), set[str]().union(*(scene.before(state) for state in down)))
     return yes((described(state, scene) for state in roots), *(state.name for state in roots))
 
 
 def _worst_first(states: Sequence[ServiceState], needed: set[str]) -> list[ServiceState]:
     """What others that are down need, then what has crashed, then what was stopped."""
     return sorted(states, key=lambda s: (s.name not in needed, s.status in ("stopped", "missing"), s.running))
-
-
-def _before(state: ServiceState, scene: Scene) -> set[str]:
-    """What has to run before it, near and far; of a one-shot that is done only what is before that."""
-    found, left = dict[str, ServiceState](), list(state.needs)
-    while left:
-        name = left.pop()
-        if name in scene.states and name not in found:
-            found[name] = scene.states[name]
-            left += found[name].needs
-    return {name for name, needed in found.items() if not done(needed) and name != state.name}
 
 
 def described(state: ServiceState, scene: Scene) -> str:
@@ -60,7 +48,7 @@ def described(state: ServiceState, scene: Scene) -> str:
     )
     code = f" with code {state.exit_code}" if state.status == "exited" and state.exit_code is not None else ""
     why = f": {state.detail[-SHOWN:]}" if state.detail and state.status not in ("stopped", "missing") else ""
-    waiting = [other.name for other in scene.states.values() if state.name in _before(other, scene)]
+    waiting = [other.name for other in scene.states.values() if state.name in scene.before(other)]
     named = ", ".join(waiting[:NAMED]) + (" …" if len(waiting) > NAMED else "")
     needed = f"; {named} {'needs' if len(waiting) == 1 else 'need'} it" if waiting else ""
     ready = f" and {'' if state.ready else 'not '}ready" if state.running else ""

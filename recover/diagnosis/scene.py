@@ -90,6 +90,22 @@ class Scene:
         """The services that do not run, or are not ready, in the order of the file; a one-shot that is done is well."""
         return [s for s in self.states.values() if not (s.running and s.ready is not False) and not done(s)]
 
+    def roots(self) -> list[ServiceState]:
+        """Those of them that need none that is down."""
+        down = self.down()
+        names = {state.name for state in down}
+        return [state for state in down if not names & self.before(state)] or down
+
+    def before(self, state: ServiceState) -> set[str]:
+        """What has to run before the service, near and far; of a one-shot that is done only what is before that."""
+        found, left = dict[str, ServiceState](), list(state.needs)
+        while left:
+            name = left.pop()
+            if name in self.states and name not in found:
+                found[name] = self.states[name]
+                left += found[name].needs
+        return {name for name, needed in found.items() if not done(needed) and name != state.name}
+
     @property
     def fails(self) -> bool:
         """Is anything seen to be wrong at this moment?"""

@@ -15,8 +15,10 @@ from recover.diagnosis.shapes import Shape
 from recover.diagnosis.told import Told
 from recover.errors import RecoverError
 
-UNSURE = 4.5
-"""By so much a cause that only lines of a service that is down speak of lies higher than one that was confirmed."""
+UNSURE = 1.5
+"""By so much a cause lies higher than one that was confirmed, when the very service that is down speaks of it: it is
+still likelier than that the service is down for no reason.
+"""
 HEARSAY = 7.5
 """Where one lies of which only others speak: above every confirmed cause, but below a mere symptom."""
 AT_A_STROKE = timedelta(seconds=5)
@@ -26,7 +28,8 @@ AT_A_STROKE = timedelta(seconds=5)
 class Suspect:
     """A cause with the answer to its question, the shapes that speak of it, and those that it explains beside them.
 
-    `near`: a service that is down speaks of it. `current`: it is spoken of now, and not only in the past.
+    `near`: a service that is down, and not for another one's sake, speaks of it. `current`: it is spoken of now, and
+    not only in the past.
     """
 
     cause: Cause
@@ -115,7 +118,7 @@ def _asked(scene: Scene, cause: Cause, shapes: tuple[Shape, ...], noise: set[int
     shapes = tuple(shape for shape in shapes if id(shape) not in noise)
     told = _told(scene, cause, shapes)
     current = {shape.service for shape in shapes if scene.is_current(shape)}
-    near = any(state.name in current for state in scene.down())
+    near = any(state.name in current for state in scene.roots())
     mine = {id(shape) for shape in shapes}
     echoes = tuple(s for s in scene.shapes if cause.echoes_in(s) and id(s) not in mine | noise) if shapes else ()
     return Suspect(cause, told, shapes, echoes, near, bool(current))

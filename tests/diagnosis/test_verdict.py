@@ -195,3 +195,15 @@ def test_echoes_without_the_thing_itself_are_not_explained(told: dict[str, Told]
 def test_of_what_is_left_over_the_most_frequent_comes_first() -> None:
     found = verdict(state("api"), logs={"api": [line("rare"), *[line("often")] * 3]})
     assert [shape.count for shape in found.unexplained] == [3, 1]
+
+
+def test_what_a_service_says_that_is_down_itself_is_likelier_than_that_it_is_down_for_no_reason() -> None:
+    logs = {"worker": [line(ENUM.format("admin"))]}
+    down = state("worker", ready=False, needs=("db",))
+    itself = verdict(state("db"), down, logs=logs)
+    assert names(itself.suspects)[:2] == ["enum-drift", "service-down"]
+    assert itself.root
+    assert not itself.root.certain
+    assert "role should have ADMIN, USER" in itself.root.told.words
+    for_the_sake_of_another = verdict(state("db", "exited"), down, logs=logs)
+    assert names(for_the_sake_of_another.suspects)[:2] == ["service-down", "enum-drift"]
