@@ -8,9 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from recover.errors import Limited
 
 MINUTE = 60.0
 TOO_MANY = 429  # RFC 6585, section 4
@@ -40,6 +43,13 @@ class Paces:
                 return calls[-per_minute] + MINUTE - now
             calls.append(now)
             return 0.0
+
+
+def limited(url: str, said: Mapping[str, str]) -> Limited:
+    """The error for a 429 with these headers (their names in small letters)."""
+    seconds = retry_after(said.get("retry-after"))
+    why = f"{url} answers 429, and wants to be left alone for {seconds:.0f} s"
+    return Limited(f"{url} limits how often it is asked", seconds=seconds, where=url, why=why)
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float:

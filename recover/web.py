@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from recover.answers import BODY_LIMIT, Reply
-from recover.errors import Limited, StepError, Unreachable
-from recover.pacing import TOO_MANY, Paces, retry_after
+from recover.errors import StepError, Unreachable
+from recover.pacing import TOO_MANY, Paces, limited
 from recover.secrets import Secret
 from recover.stack import KeyPair, Presented, TlsProtocol
 from recover.world import Text
@@ -62,7 +62,7 @@ class HttpWeb:
         body: dict[str, Any] = {"json": _plain(form)} if json else {"form": form}
         reply = self.send("POST", url, headers=headers, timeout=timeout, **body)
         if reply.status == TOO_MANY:
-            raise _limited(url, retry_after(reply.headers.get("retry-after")))
+            raise limited(url, reply.headers)
         return reply
 
     def send(
@@ -253,11 +253,6 @@ def _read(client: Any, request: Any, began: float, timeout: float) -> Reply:
     text = body[:BODY_LIMIT].decode(response.encoding or "utf-8", errors="replace")
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, headers, text, time.monotonic() - began, dict(response.cookies))
-
-
-def _limited(url: str, seconds: float) -> Limited:
-    why = f"429, and it wants to be left alone for {seconds:.0f} s"
-    return Limited(f"{url} limits how often it is asked", seconds=seconds, where=url, why=why)
 
 
 def _plain(values: Mapping[str, Text]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from recover.checks.http import Expect
 from recover.checks.totp import Totp
 from recover.errors import Limited, PlaybookError, Unreachable
 from recover.evidence import Evidence
-from recover.pacing import TOO_MANY, retry_after
+from recover.pacing import TOO_MANY, limited
 from recover.secrets import MASK, Secret
 from recover.world import Resource, Seconds, Text, View
 
@@ -226,13 +226,8 @@ class _Round:
         """GET. Raises Limited for a 429, as a sign-in does."""
         reply = self.view.web.get(url, headers=headers, timeout=self.check.timeout)
         if reply.status == TOO_MANY:
-            seconds = retry_after(reply.headers.get("retry-after"))
-            raise Limited(f"{url} limits how often it is asked", seconds=seconds, where=url, why=_limit(url, seconds))
+            raise limited(url, reply.headers)
         return reply
-
-
-def _limit(url: str, seconds: float) -> str:
-    return f"{url} answers 429, and wants to be left alone for {seconds:.0f} s"
 
 
 def _header(credential: Text) -> dict[str, Text]:

@@ -14,5 +14,6 @@ def test_what_is_mounted_and_not_there_is_named_per_service() -> None:
     check = MountsAreThere(("db", "api"))
     assert check.ask(view).passed
     services.be("db", lacks=("volume shop_data", "/srv/secrets/pg"))
-    assert check.ask(view).answer == "db lacks volume shop_data, /srv/secrets/pg"
+    evidence = check.ask(view)
+    assert (evidence.passed, evidence.answer) == (False, "db lacks volume shop_data, /srv/secrets/pg")
     assert not MountsAreThere(("nothing",)).ask(view).passed
