@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from recover.errors import RecoverError, StepError, Unreachable
+from recover.runtimes import container_log
 from recover.runtimes.docker_context import Endpoint, endpoint
 
 OLDEST_API = (1, 41)
 """Docker Engine 20.10; older ones report less than is promised here."""
 TIMEOUT = 20.0  # seconds one answer of the engine may take
+PIECE = 64 * 1024  # bytes of a log that are taken at once
 PROBE = 30.0  # seconds a program run in a container may take
 OUTPUT = 4000  # bytes kept of what a probe says
 BESIDE = "dev.recover.beside"
@@ -95,13 +97,11 @@ class Engine:
 
     def logs(self, container: str, since: datetime | None = None, tail: int | None = None) -> Iterator[str]:
         """Its log lines since then, oldest first, at most the last `tail`. Bytes that are not UTF-8 become U+FFFD."""
-        begin = since.timestamp() - 0.001 if since and since.year > 1 else None
-        with self._asking(f"the log of {container} cannot be read") as client:
-            try:
-                said = client.logs(container, since=begin, tail=tail or "all", stream=False)
-            except _docker_errors().NotFound:
-                return iter(())
-        return iter(said.decode(errors="replace").splitlines())
+        begin = {"since": since.timestamp() - 0.001} if since and since.year > 1 else {}
+        wanted = {"stdout": 1, "stderr": 1, "tail": tail or "all", **begin}
+        with self._asking(f"the log of {container} cannot be read") as client, suppress(_docker_errors().NotFound):
+            framed = not client.inspect_container(container)["Config"]["Tty"]
+            yield from container_log.lines(_streamed(client, container, wanted), framed=framed)
 
     # --- acting ---------------------------------------------------------------------------------
 
@@ -295,6 +295,19 @@ def _tls(at: Endpoint) -> Any:
 
 def _pem(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / f"{name}.pem" for name in ("ca", "cert", "key"))
+
+
+def _streamed(client: Any, container: str, wanted: Mapping[str, object]) -> Iterator[bytes]:
+    """Its log as the engine sends it. Not the SDK's own stream: that one waits without end for an engine that hangs."""
+    from requests.exceptions import HTTPError
+
+    at = f"{client.base_url}/v{client.api_version}/containers/{container}/logs"
+    with client.get(at, params=wanted, stream=True, timeout=TIMEOUT) as answer:
+        try:
+            answer.raise_for_status()
+        except HTTPError as error:
+            _docker_errors().create_api_error_from_http_exception(error)
+        yield from answer.iter_content(PIECE)
 
 
 def _ended(client: Any, container: str, within: float) -> tuple[int, str] | None:

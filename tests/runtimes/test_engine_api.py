@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,42 @@ def test_something_else_than_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "gopher://x")
     assert "gopher" in unreachable(Engine()).why
+
+
+@pytest.fixture
+def stalling() -> Iterator[int]:
+    """An engine that begins to send a log and then hangs."""
+    ended = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.split("?")[0]
+            told = {"/version": {"ApiVersion": "1.41"}, "/v1.41/containers/x/json": {"Config": {"Tty": True}}}
+            said = json.dumps(told[path]) if path in told else "begun\n"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said) + (path not in told)))
+            self.end_headers()
+            self.wfile.write(said.encode())
+            if path not in told:
+                ended.wait(20)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        ended.set()
+        server.shutdown()
+
+
+def test_an_engine_that_hangs_in_the_middle_of_a_log(monkeypatch: pytest.MonkeyPatch, stalling: int) -> None:
+    monkeypatch.setattr(engine_api, "TIMEOUT", 0.3)
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{stalling}")
+    with pytest.raises(Unreachable) as caught:
+        list(Engine().logs("x"))
+    assert caught.value.what == "the Docker engine does not answer"
+    assert "timed out" in caught.value.why
 
 
 # --- which version --------------------------------------------------------------------------------
