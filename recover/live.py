@@ -13,7 +13,7 @@ from recover.answers import Completed
 from recover.errors import Drifted, StepError, Unreachable
 from recover.gatekeeping import Gatekeeper
 from recover.postgres.session import Session as PostgresSession
-from recover.secrets import Secret
+from recover.secrets import revealed
 from recover.world import Database, Row, RunPlace, Services, Statement, Text, Web
 
 Learned = Callable[[str, Mapping[str, str]], None]
@@ -35,7 +35,7 @@ class Programs:
         self, argv: Sequence[str], *, environment: Mapping[str, Text], folder: Path | None, timeout: float
     ) -> Completed:
         """Run it to its end. Raises StepError when it cannot be started or does not end in time."""
-        env = {**os.environ, **{k: v.reveal() if isinstance(v, Secret) else v for k, v in environment.items()}}
+        env = {**os.environ, **{k: revealed(v) for k, v in environment.items()}}
         try:
             ended = programs.run(argv, environment=env, folder=folder, timeout=timeout, together=True)
         except subprocess.TimeoutExpired:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 MASK = "***"
 SHORTEST = 4
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +30,11 @@ class Secret:
 
     def __format__(self, spec: str) -> str:
         return format(MASK, spec)
+
+
+def revealed(value: T | Secret) -> T | str:
+    """The value itself, for the one call that needs it; what is no secret is it already."""
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 @dataclass

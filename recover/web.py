@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from recover.answers import BODY_LIMIT, Reply
 from recover.errors import StepError, Unreachable
 from recover.pacing import TOO_MANY, Paces, limited
-from recover.secrets import Secret
+from recover.secrets import revealed
 from recover.stack import KeyPair, Presented, TlsProtocol
 from recover.world import Text
 
@@ -256,7 +256,7 @@ def _read(client: Any, request: Any, began: float, timeout: float) -> Reply:
 
 
 def _plain(values: Mapping[str, Text]) -> dict[str, str]:
-    return {key: value.reveal() if isinstance(value, Secret) else value for key, value in values.items()}
+    return {key: revealed(value) for key, value in values.items()}
 
 
 def _words(error: Exception) -> str:

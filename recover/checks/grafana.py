@@ -12,7 +12,7 @@ from typing import Any
 from recover.checks.http import Expect
 from recover.errors import PlaybookError, Unreachable
 from recover.evidence import Evidence, few
-from recover.secrets import Secret
+from recover.secrets import Secret, revealed
 from recover.world import Resource, Seconds, Text, View
 
 UNTITLED = "Dashboard title cannot be empty"  # Grafana's own words for it
@@ -110,7 +110,7 @@ class GrafanaShows:
     @property
     def _login(self) -> Mapping[str, Text]:
         """Basic authentication (RFC 7617). A secret, because the password can be read in it."""
-        pair = ":".join(part.reveal() if isinstance(part, Secret) else str(part) for part in (self.user, self.password))
+        pair = ":".join(str(revealed(part)) for part in (self.user, self.password))
         return {"Authorization": Secret("grafana login", f"Basic {b64encode(pair.encode()).decode()}")}
 
 

@@ -19,12 +19,15 @@ SHOWN = 300  # characters of such an answer's body that are shown
 class Expect:
     """What the answer must be: status, header values, a part of the body, JSON members.
 
-    `json` is compared as a subset: every member named must be there and equal; lists must be equal.
+    `present` are headers and `cookies` cookies that it must set, whatever they hold. `json` is compared as a subset:
+    every member named must be there and equal; lists must be equal.
     """
 
     status: int | None = None
     contains: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    present: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
     json: object = None
 
     def misses(self, reply: Reply) -> str:
@@ -36,6 +39,10 @@ class Expect:
         for name, value in self.headers.items():
             if reply.headers.get(name.lower()) != value:
                 return f"header {name} is {reply.headers.get(name.lower())!r}, wanted {value!r}"
+        if absent := [f"header {name}" for name in self.present if name.lower() not in reply.headers]:
+            return f"the answer has no {', no '.join(absent)}"
+        if absent := [f"cookie {name}" for name in self.cookies if not reply.cookies.get(name)]:
+            return f"the answer sets no {', no '.join(absent)}"
         return "" if self.json is None else differs(self.json, reply.json(), "body")
 
 

@@ -8,16 +8,17 @@ existing user answered 500), and so are disabled and pending users. All of that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from recover.answers import Reply
 from recover.checks.http import Expect
+from recover.checks.jws import signed_by
 from recover.checks.totp import Totp
 from recover.errors import Limited, PlaybookError, Unreachable
 from recover.evidence import Evidence
 from recover.pacing import TOO_MANY, limited
-from recover.secrets import MASK, Secret
+from recover.secrets import MASK, Secret, revealed
 from recover.world import Resource, Seconds, Text, View
 
 DENIED = (401, 403)
@@ -74,14 +75,16 @@ class Csrf:
 class LoginWorks:
     """Key `login`: the accepted user gets in and is who they are, every other one is refused.
 
-    Without `reject` a wrong password and an unknown user are tried. `workers`: the whole set is asked so many times
-    in a row, each call on a connection of its own. `per_minute` is the budget of sign-ins; one that would exceed it
-    waits. `send`: the credentials as a form or as JSON. Raises PlaybookError for less than one worker or call.
+    Without `reject` a wrong password and an unknown user are tried, with `reject: []` nobody. `workers`: the whole set
+    is asked so many times in a row, each call on a connection of its own. `per_minute` is the budget of sign-ins; one
+    that would exceed it waits. `send`: the credentials as a form or as JSON. `retired_keys` once signed tokens, those
+    of a degraded mode for one: what they sign (HS256, HS384, HS512) must be refused now. Raises PlaybookError for less
+    than one worker or call, and for retired keys without `then`.
     """
 
     url: str
     accept: Accept
-    reject: tuple[Reject, ...] = ()
+    reject: tuple[Reject, ...] | None = None
     user_field: str = "username"
     password_field: str = "password"  # noqa: S105 - the form's field name
     send: Literal["form", "json"] = "form"
@@ -89,11 +92,14 @@ class LoginWorks:
     totp: Totp | None = None
     workers: int = 1
     per_minute: int | None = None
+    retired_keys: tuple[Text, ...] = ()
     timeout: Seconds = Seconds(5)
 
     def __post_init__(self) -> None:
         if self.workers < 1 or (self.per_minute is not None and self.per_minute < 1):
             raise PlaybookError("login needs one worker and one call per_minute at least")
+        if self.retired_keys and self.accept.then is None:
+            raise PlaybookError("retired_keys need accept.then: what is called with a token of theirs")
 
     @property
     def about(self) -> frozenset[Resource]:
@@ -102,7 +108,7 @@ class LoginWorks:
 
     def ask(self, view: View) -> Evidence:
         """The whole set, stopping at the first wrong answer so that no attempts are wasted."""
-        question = f"can {self.accept.as_} log in, and nobody else?"
+        question = f"can {self.accept.as_} log in{', and nobody else' if self.rejected else ''}?"
         try:
             for n in range(self.workers):
                 if (miss := _Round(self, view).first_miss()).words:
@@ -112,19 +118,24 @@ class LoginWorks:
             return Evidence(question, f"not asked: {error.why}", passed=False, again_in=error.seconds)
         except Unreachable as error:
             return Evidence(question, f"no answer: {error.why}", passed=False)
-        return Evidence(
-            question, f"let in with a token that works, {len(self.rejected)} refused{self._often}", passed=True
-        )
+        refused = f", {len(self.rejected)} refused as they should be" if self.rejected else ""
+        return Evidence(question, f"let in with a token that works{refused}{self._often}", passed=True)
+
+    @property
+    def guarding(self) -> LoginWorks:
+        """The same without those who must be refused: a wrong password at each step of a run would lock the account."""
+        return replace(self, reject=())
 
     @property
     def rejected(self) -> tuple[Reject, ...]:
         """Who has to be refused."""
         wrong = "not-the-password"
-        return self.reject or (Reject(self.accept.as_, wrong), Reject("nobody@example.invalid", wrong))
+        usual = (Reject(self.accept.as_, wrong), Reject("nobody@example.invalid", wrong))
+        return usual if self.reject is None else self.reject
 
     @property
     def _often(self) -> str:
-        return f", {self.workers} times in a row" if self.workers > 1 else " as they should be"
+        return f", {self.workers} times in a row" if self.workers > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -209,8 +220,12 @@ class _Round:
         answer = self._get(then, _header(credential))
         if missed := then.expect.misses(answer) or self._of_another(answer, then):
             return Miss(f"with the token, {then.get}: {missed}", answer.text)
-        for what, headers in (("with a forged token", _header(_forged(credential))), ("without a token", {})):
-            answer = self._get(then, headers)
+        retired = [_retired(credential, key) for key in self.check.retired_keys]
+        if not all(retired):
+            return Miss("retired_keys: the token is no JWT with an HMAC signature (HS256, HS384 or HS512)")
+        fakes: list[tuple[str, Text]] = [("with a forged token", _forged(credential)), ("without a token", "")]
+        for what, fake in [*fakes, *(("with a token of a retired key", token) for token in retired)]:
+            answer = self._get(then, _header(fake))
             if answer.status not in DENIED:
                 return Miss(f"{what}, {then.get}: status {answer.status}, wanted 401 or 403", answer.text)
         return Miss()
@@ -231,7 +246,7 @@ class _Round:
 
 
 def _header(credential: Text) -> dict[str, Text]:
-    text = credential.reveal() if isinstance(credential, Secret) else credential
+    text = revealed(credential)
     if not text:
         return {}
     return {"Authorization" if text.startswith("Bearer ") else "Cookie": credential}
@@ -243,6 +258,13 @@ def _forged(credential: str) -> Secret:
     """
     at = len(credential) - max(2, len(_value(credential)) // 8)
     return Secret("forged token", credential[:at] + ("B" if credential[at] == "A" else "A") + credential[at + 1 :])
+
+
+def _retired(credential: str, key: Text) -> Text:
+    """The same as a key that is no longer in use would have signed it; "" where it is not signed so."""
+    token = _value(credential)
+    signed = signed_by(revealed(key), token)
+    return Secret("token of a retired key", credential.removesuffix(token) + signed) if signed else ""
 
 
 def _value(credential: str) -> str:

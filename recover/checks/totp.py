@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from recover.errors import PlaybookError
-from recover.secrets import Secret
+from recover.secrets import Secret, revealed
 from recover.world import Seconds, Text
 
 
@@ -41,7 +41,7 @@ class Totp:
 
     @property
     def _key(self) -> bytes:
-        text = self.secret.reveal() if isinstance(self.secret, Secret) else self.secret
+        text = revealed(self.secret)
         plain = text.replace(" ", "").rstrip("=").upper()
         try:
             return base64.b32decode(plain + "=" * (-len(plain) % 8))

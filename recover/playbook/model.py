@@ -218,8 +218,9 @@ class StepSpec:
 
 
 def _guarded(asked: Asked, every: float | None) -> Asked:
-    """In the background it is asked less often than where somebody waits for it."""
-    return replace(asked, patience=replace(asked.patience, every=every or GUARD_EVERY))
+    """Asked less often than where somebody waits for it, and as the check wants to be asked many times (`guarding`)."""
+    check = getattr(asked.check, "guarding", asked.check)
+    return replace(asked, check=check, patience=replace(asked.patience, every=every or GUARD_EVERY))
 
 
 @dataclass(frozen=True)

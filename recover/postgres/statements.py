@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recover.secrets import Secret
+from recover.secrets import revealed
 from recover.world import Statement
 
 _SKIPPED = re.compile(
@@ -117,11 +117,7 @@ def bind(statement: Statement) -> tuple[str, list[object]]:
         return "%" if name is None else f"${order.setdefault(name, len(order) + 1)}"
 
     text = _PLACEHOLDER.sub(numbered, statement.text)
-    return text, [_bare(statement.args[name]) for name in order]
-
-
-def _bare(value: object) -> object:
-    return value.reveal() if isinstance(value, Secret) else value
+    return text, [revealed(statement.args[name]) for name in order]
 
 
 def one_line(text: str) -> str:

@@ -20,6 +20,9 @@ BODY = {"status": "ok", "user": {"email": "a@b.c", "roles": ["x"]}}
         (Expect(status=200, contains='"ok"', json={"status": "ok"}), ""),
         (Expect(json={"user": {"email": "a@b.c"}}), ""),
         (Expect(headers={"X-Kind": "test"}), ""),
+        (Expect(present=("X-Kind", "Content-Length"), cookies=("csrf",)), ""),
+        (Expect(present=("X-Kind", "X-Other")), "the answer has no header X-Other"),
+        (Expect(cookies=("csrf", "session", "sid")), "the answer sets no cookie session, no cookie sid"),
         (Expect(status=201), "status 200, wanted 201"),
         (Expect(contains="nothing"), "the body does not contain 'nothing'"),
         (Expect(headers={"x-kind": "other"}), "header x-kind is 'test', wanted 'other'"),
@@ -30,7 +33,7 @@ BODY = {"status": "ok", "user": {"email": "a@b.c", "roles": ["x"]}}
     ],
 )
 def test_the_answer_is_compared_with_what_is_expected(expect: Expect, missed: str) -> None:
-    with site(lambda _: answer(200, BODY, x_kind="test")) as here:
+    with site(lambda _: answer(200, BODY, **{"X-Kind": "test", "Set-Cookie": "csrf=c-1; Path=/"})) as here:
         evidence = HttpAnswers(get=here.url, expect=expect).ask(VIEW)
     assert evidence.passed is (missed == "")
     if missed:

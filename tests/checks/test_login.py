@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
+import jwt
 import pytest
 from servers import Answer, Asked, answer, site
 
@@ -18,6 +20,7 @@ from recover.checks.login import Accept, Csrf, Follow, LoginWorks, Reject
 from recover.checks.totp import Totp
 from recover.checks.wait import Patience, Waiter
 from recover.errors import PlaybookError
+from recover.evidence import Evidence
 from recover.secrets import Secret
 from recover.web import HttpWeb
 
@@ -165,11 +168,22 @@ def test_one_that_is_right_on_every_second_worker_is_asked_as_often_as_there_are
 
 def test_without_a_list_a_wrong_password_and_an_unknown_user_are_tried() -> None:
     with site(good) as here:
-        assert replace(check(here.url), reject=()).ask(VIEW).passed
+        assert replace(check(here.url), reject=None).ask(VIEW).passed
         tried = [(asked.form["username"], asked.form["password"]) for asked in here.asked if asked.method == "POST"]
     assert tried[1:] == [("probe@x", "not-the-password"), ("nobody@example.invalid", "not-the-password")]
     with site(token_for_anyone) as here:
-        assert not replace(check(here.url), reject=()).ask(VIEW).passed
+        assert not replace(check(here.url), reject=None).ask(VIEW).passed
+
+
+def test_a_guarded_login_tries_no_wrong_password_and_still_sees_through_a_token() -> None:
+    with site(good) as here:
+        evidence = check(here.url).guarding.ask(VIEW)
+        assert [asked.form["password"] for asked in here.asked if asked.method == "POST"] == ["right-one"]
+    assert (evidence.question, evidence.answer) == ("can probe@x log in?", "let in with a token that works")
+    assert evidence.passed
+    for fooling in (incident, token_of_any_shape, no_token_needed, another_user):
+        with site(fooling) as here:
+            assert not check(here.url).guarding.ask(VIEW).passed
 
 
 def test_a_disabled_and_a_pending_user_are_refused_each_in_its_own_way() -> None:
@@ -182,6 +196,64 @@ def test_a_disabled_and_a_pending_user_are_refused_each_in_its_own_way() -> None
     with site(good) as here:
         evidence = replace(check(here.url), reject=barred).ask(VIEW)
     assert evidence.answer == "pending@x, who must be refused: status 401, wanted 403"
+
+
+# --- keys that are no longer in use -----------------------------------------------------------------
+
+KEY, RETIRED = "k" * 64, "d" * 64
+CLAIMS = {"sub": "probe@x"}
+
+
+def with_keys(*keys: str, algorithm: str = "HS256") -> Callable[[Asked], Answer]:
+    """Its tokens are JSON Web Tokens; it takes what any of the keys has signed."""
+
+    def known(token: str) -> bool:
+        for key in keys:
+            with suppress(jwt.InvalidTokenError):
+                return bool(jwt.decode(token, key, algorithms=[algorithm]) == CLAIMS)
+        return False
+
+    def server(asked: Asked) -> Answer:
+        if asked.path == "/me":
+            cookie = asked.headers.get("Cookie", "").removeprefix("session=")
+            token = cookie or asked.headers.get("Authorization", "").removeprefix("Bearer ")
+            return answer(200, {"email": "probe@x"}) if known(token) else answer(401)
+        if good(asked)[0] != 200:
+            return answer(401)
+        token = jwt.encode(CLAIMS, keys[0], algorithm=algorithm)
+        return answer(200, {"access_token": token}, **{"set-cookie": f"session={token}; HttpOnly"})
+
+    return server
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+@pytest.mark.parametrize("cookie", ["", "session"])
+def test_a_token_of_a_retired_key_must_be_refused(cookie: str, algorithm: str) -> None:
+    def asked_of(server: Callable[[Asked], Answer]) -> Evidence:
+        with site(server) as here:
+            usual = check(here.url)
+            accept = replace(usual.accept, cookie=cookie)
+            keys = (Secret("older", "o" * 64), Secret("degraded", RETIRED))
+            return replace(usual, accept=accept, retired_keys=keys).ask(VIEW)
+
+    assert asked_of(with_keys(KEY, algorithm=algorithm)).passed
+    still = asked_of(with_keys(KEY, RETIRED, algorithm=algorithm))
+    assert not still.passed
+    assert "with a token of a retired key, " in still.answer
+    assert "status 200, wanted 401 or 403" in still.answer
+    assert not asked_of(with_keys(RETIRED, algorithm=algorithm)).passed  # the degraded mode was never left
+
+
+def test_what_no_shared_key_signs_cannot_be_asked_and_that_is_no_yes() -> None:
+    with site(good) as here:
+        evidence = replace(check(here.url), retired_keys=("x",)).ask(VIEW)
+    assert not evidence.passed
+    assert "no JWT with an HMAC signature" in evidence.answer
+
+
+def test_retired_keys_need_something_to_call() -> None:
+    with pytest.raises(PlaybookError, match=r"accept\.then"):
+        LoginWorks("http://x", Accept("probe@x", "p"), retired_keys=("x",))
 
 
 # --- other ways to log in ---------------------------------------------------------------------------

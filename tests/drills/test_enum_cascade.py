@@ -64,6 +64,17 @@ def test_the_incident_is_real_the_plan_is_harmless_and_the_run_mends_it(drill: D
     assert fingerprint(drill.state) == files
 
 
+def test_tokens_of_the_degraded_mode_that_outlive_it_are_named(drill: Drill) -> None:
+    secrets = drill.replica / "secrets"
+    (secrets / "degraded_jwt_key").write_bytes((secrets / "jwt_key").read_bytes())
+    drill.recover("drill", "break", "enum-cascade")
+    done = drill.recover("run", PLAYBOOK, expect=3)
+    assert "step full failed" in done.stdout
+    assert "with a token of a retired key, " in done.stderr
+    (secrets / "degraded_jwt_key").write_text("of the degraded mode alone, and never of any other")
+    drill.recover("run", PLAYBOOK)
+
+
 def test_a_broken_middleware_is_left_off_and_named(drill: Drill) -> None:
     drill.recover("drill", "break", "enum-cascade", "--down", "--fault", "broken-middleware=csrf")
     done = drill.recover("run", PLAYBOOK, expect=3)

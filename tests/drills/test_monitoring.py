@@ -17,6 +17,9 @@ def test_each_part_that_fails_is_named_and_stopped_and_the_rest_is_up(drill: Dri
     assert because(done.stderr, "postgres_exporter").startswith(
         "login was proven before, and fails since step postgres_exporter"
     )
+    assert (
+        "can probe@example.com log in? let in with a token that works" in done.stderr
+    )  # no wrong password at each step
     assert "untitled/api.json" in because(done.stderr, "grafana")
     assert "Dashboard title cannot be empty" in because(done.stderr, "grafana")
     assert drill.progress()["isolated"] == ["node_exporter", "postgres_exporter", "grafana"]

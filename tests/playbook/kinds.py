@@ -156,6 +156,11 @@ class Flag:
     def ask(self, view: View) -> Evidence:
         return Evidence("is it set?", str(self.passes), passed=self.passes)
 
+    @property
+    def guarding(self) -> Flag:
+        """Asked many times, it says yes."""
+        return Flag(passes=True)
+
 
 STEP_TYPES: dict[str, type] = {
     "service.start": Start,

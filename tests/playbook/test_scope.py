@@ -282,3 +282,12 @@ def test_a_missing_secret_is_told_with_the_place_that_names_it(
     assert why in caught.value.why
     assert next in caught.value.next
     assert caught.value.where == f"{tmp_path}/playbook.yml:5:11"
+
+
+def test_a_guarded_check_is_asked_as_it_wants_to_be_asked_many_times(tmp_path: Path) -> None:
+    head = TARGET + "probes: {p: {flag: {passes: false}}}\n"
+    [step] = bound(tmp_path, "- {id: a, name: A, check: [{probe: p}], guard: [{probe: p, every: 7s}]}", head)
+    [check] = step.checks
+    guard = step.guards["p"]
+    assert (check.check.passes, guard.check.passes) == (False, True)
+    assert (guard.key, guard.patience.every) == (check.key, 7)

@@ -169,7 +169,12 @@ class Stack:
                 app.state.parts.redis.close()
 
 
-FILES = {"DATABASE_PASSWORD_FILE": "", "JWT_KEY_FILE": JWT_KEY, "PROBE_PASSWORD_FILE": PASSWORD}
+FILES = {
+    "DATABASE_PASSWORD_FILE": "",
+    "JWT_KEY_FILE": JWT_KEY,
+    "DEGRADED_JWT_KEY_FILE": f"degraded-{JWT_KEY}",
+    "PROBE_PASSWORD_FILE": PASSWORD,
+}
 
 
 @pytest.fixture(scope="session")

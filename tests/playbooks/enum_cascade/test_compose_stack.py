@@ -26,7 +26,7 @@ FILE = FOLDER / "compose.yaml"
 PLAIN: dict[str, Any] = yaml.safe_load(FILE.read_text())
 LOCAL: dict[str, Any] = yaml.safe_load((FOLDER / "local.yaml").read_text())["services"]
 LABEL = "dev.recover.replica"
-SECRETS = ("postgres_password", "app_password", "jwt_key", "probe_password")
+SECRETS = ("postgres_password", "app_password", "jwt_key", "degraded_jwt_key", "probe_password")
 PORTS = tuple(sorted(set(re.findall(r"\b[A-Z_]+_PORT(?=\}:)", FILE.read_text()))))
 ONCE = {"migrate", "seed"}
 UNCHECKED = {"redis_exporter", "loki", *ONCE}

@@ -92,6 +92,20 @@ def test_with_the_expected_labels_logins_work_and_raw_sql_registration_breaks(st
         assert 'invalid input value for enum userrole: "user"' in caller.log.read_text()
 
 
+def test_a_token_of_the_degraded_mode_does_not_outlive_it(stack: Any, repaired: str) -> None:
+    from aiwfe.tokens import issue_token
+
+    key = (stack.folder / "jwt_key_file").read_text()
+    before = f"Bearer {issue_token(2, key)}"
+    with stack.api(repaired, MIDDLEWARE="", DEGRADED="yes") as caller:
+        degraded = caller.bearer()
+        assert caller.get("/api/v1/users/me", Authorization=degraded).status_code == 200
+        assert caller.get("/api/v1/users/me", Authorization=before).status_code == 401
+    with stack.api(repaired) as caller:
+        assert caller.get("/api/v1/users/me", Authorization=degraded).status_code == 401
+        assert caller.get("/api/v1/users/me", Authorization=before).status_code == 200
+
+
 def test_nobody_gets_in_with_a_forged_or_expired_token(stack: Any, repaired: str) -> None:
     from datetime import UTC, datetime, timedelta
 

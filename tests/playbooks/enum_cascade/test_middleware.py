@@ -92,6 +92,9 @@ def test_csrf_wants_the_cookie_repeated_where_only_a_cookie_authorises(stack: An
         csrf = caller.get("/api/v1/auth/csrf-token")
         token = csrf.json()["csrf_token"]
         assert csrf.cookies["csrf_token"] == token
+        assert len(csrf.headers.get_list("set-cookie")) == 1
+        assert caller.get("/nowhere").cookies["csrf_token"]
+        assert "csrf_token" not in caller.get("/nowhere", Cookie=f"csrf_token={token}").cookies
         both = f"session={session}; csrf_token={token}"
         assert say(caller, Cookie=f"session={session}") == 403
         assert say(caller, Cookie=both) == 403
@@ -101,6 +104,7 @@ def test_csrf_wants_the_cookie_repeated_where_only_a_cookie_authorises(stack: An
         assert caller.get("/api/v1/chat", Cookie=f"session={session}").status_code == 200
     with stack.app(repaired, middleware=()) as caller:
         assert say(caller, Cookie=f"session={session}") == 201
+        assert "csrf_token" not in caller.get("/nowhere").cookies
 
 
 def test_logins_are_limited_per_account(stack: Any, repaired: str) -> None:
@@ -118,6 +122,13 @@ def test_requests_are_limited_per_client_but_never_health_and_metrics(stack: Any
         assert 0 < int(caller.get("/api/v1/users/me").headers["Retry-After"]) <= 60
         assert caller.get("/api/health").status_code == 200
         assert caller.get("/api/v1/monitoring/metrics").status_code == 200
+
+
+def test_who_is_limited_is_told_the_limit(stack: Any, repaired: str) -> None:
+    with stack.app(repaired, middleware=("request_protection",), request_limit=30) as caller:
+        assert caller.get("/nowhere").headers["X-RateLimit-Limit"] == "30"
+    with stack.app(repaired, middleware=()) as caller:
+        assert "X-RateLimit-Limit" not in caller.get("/nowhere").headers
 
 
 def test_nothing_is_limited_while_redis_does_not_answer(stack: Any, repaired: str) -> None:

@@ -27,11 +27,14 @@ class Settings:
 
 
 def api_settings(environ: Mapping[str, str]) -> Settings:
-    """The API's settings. An unset MIDDLEWARE means all six, an empty one means none."""
+    """The API's settings. An unset MIDDLEWARE means all six, an empty one means none.
+
+    While DEGRADED is set, tokens are signed by a key of their own, so that none of them outlives the degraded mode.
+    """
     return Settings(
         database_url=database_url(environ),
         redis_url=redis_url(environ),
-        jwt_key=secret(environ, "JWT_KEY_FILE"),
+        jwt_key=secret(environ, "DEGRADED_JWT_KEY_FILE" if environ.get("DEGRADED") else "JWT_KEY_FILE"),
         middleware=names(environ.get("MIDDLEWARE", ALL_MIDDLEWARE)),
         broken_middleware=environ.get("BROKEN_MIDDLEWARE", "").strip(),
         login_limit=int(environ.get("RATE_LIMIT_LOGINS") or 200),

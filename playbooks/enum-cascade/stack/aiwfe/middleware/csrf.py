@@ -25,9 +25,19 @@ def build(parts: Parts, broken: bool):
         checked = request.method not in SAFE and (broken or rides_on_cookie(request))
         if checked and not is_double_submit(request):
             return JSONResponse({"detail": "CSRF token missing or wrong"}, status_code=403)
-        return await call_next(request)
+        response = await call_next(request)
+        if CSRF_COOKIE not in request.cookies and CSRF_COOKIE not in response.headers.get("set-cookie", ""):
+            set_token(response)
+        return response
 
     return dispatch
+
+
+def set_token(response: Response) -> str:
+    """A new token, in the cookie of the answer."""
+    token = secrets.token_urlsafe(24)
+    response.set_cookie(CSRF_COOKIE, token, samesite="strict")
+    return token
 
 
 def rides_on_cookie(request: Request) -> bool:

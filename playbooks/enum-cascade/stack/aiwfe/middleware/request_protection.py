@@ -38,7 +38,9 @@ def build(parts: Parts, broken: bool):
         account = await account_of(request) if request.url.path == LOGIN else ""
         if wait := await run_in_threadpool(over_limit, client, account):
             return JSONResponse({"detail": "Too many requests"}, status_code=429, headers={"Retry-After": str(wait)})
-        return await call_next(request)
+        response = await call_next(request)
+        response.headers["X-RateLimit-Limit"] = str(requests)
+        return response
 
     return dispatch
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from aiwfe.middleware.csrf import CSRF_COOKIE
+from aiwfe.middleware.csrf import set_token
 from aiwfe.models import User, UserStatus
 from aiwfe.parts import CurrentUser, Database, parts_of
 from aiwfe.passwords import hash_password, password_matches
@@ -63,9 +63,7 @@ def register(registration: Registration, session: Database) -> dict[str, int | s
 @router.get("/auth/csrf-token")
 def csrf_token(response: Response) -> dict[str, str]:
     """The token that a page with a session cookie sends back in X-CSRF-Token; no user is looked up."""
-    token = secrets.token_urlsafe(24)
-    response.set_cookie(CSRF_COOKIE, token, samesite="strict")
-    return {"csrf_token": token}
+    return {"csrf_token": set_token(response)}
 
 
 @router.get("/users/me")
