@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +26,7 @@ LATELY = timedelta(hours=1)
 """What a service that is well said longer ago is of the past."""
 WATCH = 0.2  # seconds between two looks
 PENDING = 3.0  # times that, for a health check that the engine has not asked yet
+LONG = 10.0  # seconds that the log of one service is read before it is told that it is long
 SETTLE = 2.0  # seconds for which locks are watched at least: a login that hangs shows who waits for whom
 
 
@@ -43,7 +44,8 @@ class Source:
     `databases` opens each by name, `dbnames` is what the server calls them. `probes` and `certificates` are the
     playbook's own questions; `steps` the kinds of its steps; `folders` those whose file systems matter;
     `lacking` the playbook's files that could not be read, `unasked` what else cannot be asked, and why. `hide` takes
-    secrets out of a text: before it is cut or masked, because a part of one would not be found again.
+    secrets out of a text: before it is cut or masked, because a part of one would not be found again. `tell` gets what
+    somebody who waits should know.
     """
 
     services: SeeServices | None = None
@@ -58,6 +60,7 @@ class Source:
     lacking: Sequence[str] = ()
     unasked: Mapping[str, str] = field(default_factory=dict)
     hide: Callable[[str], str] = str
+    tell: Callable[[str], None] = lambda _words: None
 
 
 @dataclass
@@ -191,9 +194,20 @@ def _log(scene: Scene, name: str, begin: datetime) -> Iterator[str]:
     """Its lines, up to where it breaks off."""
     assert scene.source.services is not None  # noqa: S101
     try:
-        yield from map(scene.source.hide, scene.source.services.logs(name, begin))
+        for line in _telling(scene, name, scene.source.services.logs(name, begin)):
+            yield scene.source.hide(line)
     except RecoverError as error:
         scene.unseen[f"the log of {name}"] = words(error)
+
+
+def _telling(scene: Scene, name: str, lines: Iterable[str]) -> Iterator[str]:
+    """The lines; every `LONG` seconds it is told how many there were."""
+    due = time.monotonic() + LONG
+    for n, line in enumerate(lines, 1):
+        yield line
+        if (now := time.monotonic()) >= due:
+            due = now + LONG
+            scene.source.tell(f"the log of {name} is long: {n:,} lines so far; --since 1h reads less")
 
 
 def _probe(scene: Scene, name: str, check: Check) -> None:

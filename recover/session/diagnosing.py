@@ -46,7 +46,8 @@ def diagnose(path: Path | None, dsn: str | None, options: Options, since: float)
     began = time.monotonic()
     with _source(path, dsn, options) as (source, redactor):
         note("looking at services, logs and databases; nothing is changed")
-        verdict = judge(look(source, timedelta(seconds=min(since, LONGEST))), causes())
+        seen = look(replace(source, tell=note), timedelta(seconds=min(since, LONGEST)))
+        verdict = judge(seen, causes())
         _require_seen(verdict, options)
         next = _next(verdict, path, options)
         if options.json:

@@ -13,6 +13,7 @@ import pytest
 from diagnosis.scenes import failed, passed
 from fakes import FakeServices
 
+from recover.diagnosis import scene
 from recover.diagnosis.scene import Source, look
 from recover.errors import RecoverError, StepError, Unreachable
 from recover.evidence import Evidence
@@ -92,6 +93,15 @@ def test_a_log_that_breaks_off_is_told_and_what_was_read_counts() -> None:
     seen = look(Source(stack(log_of_db=Unreachable("the log cannot be read", why="Is a directory"))), DAY)
     assert seen.unseen == {"the log of db": "the log cannot be read: Is a directory"}
     assert [shape.service for shape in seen.shapes] == ["db", "api"]
+
+
+def test_a_log_that_takes_long_is_told_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    look(Source(stack(), tell=said.append), DAY)
+    assert said == []
+    monkeypatch.setattr(scene, "LONG", 0.0)
+    look(Source(stack(), tell=said.append), DAY)
+    assert said[0] == "the log of db is long: 1 lines so far; --since 1h reads less"
 
 
 def test_a_probe_that_cannot_be_asked_is_told() -> None:
