@@ -8,7 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from recover.diagnosis.scene import Scene, words
-from recover.diagnosis.shapes import Shape
+from recover.diagnosis.shapes import CUT, Shape
 from recover.diagnosis.told import Told, yes
 from recover.enums.drift import Drift
 from recover.enums.expected import Expected
@@ -145,7 +145,11 @@ def _databases(scene: Scene) -> list[str]:
     return []
 
 
-_ORM = re.compile(r"'([^']*)' is not among the defined enum values\. Enum name: (\w+)\. Possible values: ([^\n]*)")
+_ORM = re.compile(
+    r"'([^']*)' is not among the defined enum values\. Enum name: (\w+)\. "
+    r'Possible values: ((?:[^\n"\\]|\\u)*)'  # where it is quoted, the quote's end is its end
+)
+_PARTIAL = re.compile(rf"\.\.$|\\|{CUT}")
 _SQL = re.compile(r'invalid input value for enum (?:\w+\.)?"?(\w+)"?: "([^"]*)"')
 
 
@@ -223,12 +227,12 @@ def _plain(drift: Drift) -> str:
 
 def from_log(shapes: Sequence[Shape]) -> Expected:
     """What SQLAlchemy's own errors say is expected. It leaves out the middle of a long list, and the end of a long
-    label (".."): those are left out here too.
+    label (".."): those are left out here too, and so is what a JSON log spells otherwise, or the cut of a long line.
     """
     types: dict[str, list[str]] = {}
     for _, _, name, values in _told_by_orm(shapes):
         labels = (label.strip() for label in values.split(","))
-        types.setdefault(name, []).extend(label for label in labels if label and not label.endswith(".."))
+        types.setdefault(name, []).extend(label for label in labels if label and not _PARTIAL.search(label))
     return _expected(types)
 
 

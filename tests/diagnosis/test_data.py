@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -231,6 +232,28 @@ def test_what_the_log_expects_of_several_types() -> None:
     found = Shapes()
     found.read("api", [line(ENUM.format("a")), line(ENUM.format("b")), line(ENUM.replace("role", "kind").format("c"))])
     assert from_log(list(found)).types == {"role": ("ADMIN", "USER"), "kind": ("ADMIN", "USER")}
+
+
+RAISED = ENUM.format("admin")
+AS_JSON = {
+    "at the end": json.dumps({"level": "ERROR", "exc_info": f"LookupError: {RAISED}"}),
+    "before more": json.dumps({"level": "ERROR", "exc_info": f"LookupError: {RAISED}\n\nThe above exception"}),
+    "in logfmt": f'level=error err="{RAISED}"',
+}
+
+
+@pytest.mark.parametrize("said", AS_JSON.values(), ids=AS_JSON)
+def test_labels_in_a_log_of_json_end_where_the_message_ends(said: str) -> None:
+    found = Shapes()
+    found.read("api", [said])
+    assert from_log(list(found)).types == {"role": ("ADMIN", "USER")}
+
+
+def test_a_label_that_is_cut_or_spelled_otherwise_is_not_taken_for_one() -> None:
+    found = Shapes()
+    long = json.dumps({"level": "ERROR", "msg": f"{'x ' * 400}{RAISED}, {'LABEL, ' * 300}ÄRGER"})
+    found.read("api", [long])
+    assert from_log(list(found)).types == {"role": ("ADMIN", "USER", "LABEL")}
 
 
 # --- the database's name --------------------------------------------------------------------------
