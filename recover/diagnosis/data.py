@@ -69,7 +69,7 @@ def plain_sql(query: object) -> str:
     return re.sub(r"'(?:[^']|'')*'", "'…'", one_line(str(query)))[:SHOWN]
 
 
-_NAMED = re.compile(r'(?:database "([^"]+)" does not exist|no such database: (\S+))')
+_NAMED = re.compile(r'(?:database \\?"([^"\\]+)\\?" does not exist|no such database: ([^\s"\\]+))')
 _NAME_KEYS = re.compile(r"^(?:PGDATABASE|(?:DB|DATABASE|POSTGRES)_?(?:NAME|DB)|POSTGRES_DB)$")
 _URL_KEYS = re.compile(r"^postgres\w*(?:\+\w+)?://[^/]*/([\w-]+)")
 
@@ -150,7 +150,7 @@ _ORM = re.compile(
     r'Possible values: ((?:[^\n"\\]|\\u)*)'  # where it is quoted, the quote's end is its end
 )
 _PARTIAL = re.compile(rf"\.\.$|\\|{CUT}")
-_SQL = re.compile(r'invalid input value for enum (?:\w+\.)?"?(\w+)"?: "([^"]*)"')
+_SQL = re.compile(r'invalid input value for enum (?:\w+\.)?(?:\\?")?(\w+)(?:\\?")?: \\?"([^"\\]*)\\?"')
 
 
 def enum_labels(scene: Scene, shapes: Sequence[Shape]) -> Told:

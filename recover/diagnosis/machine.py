@@ -58,7 +58,7 @@ def _full(path: Path) -> str:
     return ""
 
 
-_INSIDE = re.compile(r"(?:No such file or directory: '|could not open file \"|open )(/[^'\"\s:]+)")
+_INSIDE = re.compile(r"(?:No such file or directory: '|could not open file \\?\"|open )(/[^'\"\s:\\]+)")
 _OUTSIDE = re.compile(r"source path does not exist: (/[^'\"\s:]+)")  # the engine's own words
 
 

@@ -256,6 +256,12 @@ def test_a_label_that_is_cut_or_spelled_otherwise_is_not_taken_for_one() -> None
     assert from_log(list(found)).types == {"role": ("ADMIN", "USER", "LABEL")}
 
 
+def test_a_label_that_a_statement_used_is_read_in_a_log_of_json(roles: Server) -> None:
+    used = 'invalid input value for enum role: "ADMIN"'
+    assert enums(roles, json.dumps({"level": "ERROR", "msg": used})).words == enums(roles, line(used)).words
+    assert "ADMIN" in enums(roles, line(used)).words
+
+
 # --- the database's name --------------------------------------------------------------------------
 
 
@@ -268,6 +274,11 @@ def test_a_database_that_there_is_not_is_named_with_those_that_there_are(databas
     assert told.answer == "yes"
     assert "api asks for 'appp'" in told.words
     assert database.dbname in told.words
+
+
+def test_a_database_that_there_is_not_is_named_out_of_a_log_of_json(database: Server) -> None:
+    said = json.dumps({"level": "ERROR", "msg": 'FATAL:  database "appp" does not exist'})
+    assert "api asks for 'appp'" in named(database, state("api"), logs={"api": [said]}).words
 
 
 def test_a_database_that_is_there_by_now_is_none(database: Server) -> None:
