@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from recover.checks.service import masked
 from recover.diagnosis.causes import is_known
 from recover.diagnosis.shapes import Shape, Shapes
 from recover.enums.expected import Expected
@@ -179,8 +180,13 @@ def _state(scene: Scene, name: str, patience: float) -> ServiceState | None:
         scene.unseen[name] = words(error)
         return None
     if _pending(state):
-        scene.unseen[name] = state.detail
-    return replace(state, detail=scene.source.hide(state.detail))
+        scene.unseen[name] = _shown(scene, state.detail)
+    return replace(state, detail=_shown(scene, state.detail))
+
+
+def _shown(scene: Scene, text: str) -> str:
+    """The text without secrets, those that are known and what looks like one: before anybody cuts it."""
+    return masked(scene.source.hide(text))
 
 
 def _pending(state: ServiceState) -> bool:
@@ -200,7 +206,7 @@ def _probe(scene: Scene, name: str, check: Check) -> None:
     assert scene.source.view is not None  # whoever has probes has one  # noqa: S101
     try:
         answer = check.ask(scene.source.view)
-        scene.answers[name] = replace(answer, answer=scene.source.hide(answer.answer))
+        scene.answers[name] = replace(answer, answer=_shown(scene, answer.answer))
     except RecoverError as error:
         scene.unseen[f"probe {name}"] = words(error)
 

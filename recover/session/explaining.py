@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from recover.checks.service import masked
 from recover.diagnosis.causes import causes
 from recover.diagnosis.scene import Scene, look
 from recover.diagnosis.verdict import judge
@@ -88,7 +89,7 @@ def _explained(session: Opened, told: Account, commands: tuple[tuple[str, str], 
     since = datetime.now(UTC) - told.began + BEFORE if told.began else BEFORE
     scene = look(source, since) if thorough else look(replace(source, probes={}), since, settle=0.0)
     if told.question:
-        scene.answers.setdefault(told.step, Evidence(told.question, told.answer, passed=False))
+        scene.answers.setdefault(told.step, Evidence(told.question, masked(told.answer), passed=False))
     return Explanation(told, judge(scene, causes()), _services(session, told.step, scene), commands)
 
 

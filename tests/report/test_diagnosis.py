@@ -194,3 +194,9 @@ def test_the_same_for_machines(drifted: Verdict) -> None:
 def test_nothing_wrong_for_machines() -> None:
     told = data(verdict(state("api"), answers={"login": passed()}), [])
     assert (told["root"], told["suspects"], told["begun"], told["next"]) == (None, [], None, [])
+
+
+def test_what_looks_like_a_secret_is_masked_for_machines_too() -> None:
+    judged = verdict(state("api"), logs={"api": [line("refused with password=correcthorse")]})
+    assert "correcthorse" not in json.dumps(data(judged, []))
+    assert "correcthorse" not in "".join(text(judged, []))
