@@ -25,6 +25,10 @@ from recover.world import Check, Row, SeeDatabase, SeeServices, View
 AT_ONCE = 8
 LATELY = timedelta(hours=1)
 """What a service that is well said longer ago is of the past."""
+ROUNDED = timedelta(seconds=1)
+"""By so much a record may say that it is earlier than it was: many logs have whole seconds, and the engine notes a
+start a moment after the process has begun.
+"""
 WATCH = 0.2  # seconds between two looks
 PENDING = 3.0  # times that, for a health check that the engine has not asked yet
 SETTLE = 2.0  # seconds for which locks are watched at least: a login that hangs shows who waits for whom
@@ -115,7 +119,7 @@ class Scene:
     def is_new(self, shape: Shape) -> bool:
         """Was it said by the instance that is there now, or was last? Where no line says its time, yes."""
         state = self.states.get(shape.service)
-        return not (state and state.started_at and shape.last and shape.last < state.started_at)
+        return not (state and state.started_at and shape.last and shape.last < state.started_at - ROUNDED)
 
     def is_current(self, shape: Shape) -> bool:
         """The same, and lately where its service is well: that one may have got over it."""

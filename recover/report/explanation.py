@@ -10,6 +10,7 @@ from typing import Any
 from recover.checks.service import masked
 from recover.diagnosis.data import locks
 from recover.diagnosis.running import described
+from recover.diagnosis.scene import ROUNDED
 from recover.diagnosis.shapes import Shape
 from recover.diagnosis.verdict import Verdict
 from recover.journal.records import Record
@@ -121,7 +122,7 @@ def _said(it: Explanation) -> Sequence[Shape]:
     """What went wrong in the log of the services that it is about since the step began, the most frequent first."""
     began, about = it.account.began, set(it.services)
     shapes = [s for s in it.verdict.scene.shapes if s.bad and (s.service in about or not about)]
-    recent = [s for s in shapes if not (began and s.last and s.last < began)]
+    recent = [s for s in shapes if not (began and s.last and s.last < began - ROUNDED)]
     return sorted(recent, key=lambda shape: (shape.level == "warning", -shape.count))[:SHOWN]
 
 

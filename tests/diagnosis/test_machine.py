@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,13 @@ def test_what_a_service_that_is_down_only_warned_of_is_no_proof(tmp_path: Path) 
 def test_what_an_earlier_instance_lacked_is_of_the_past(tmp_path: Path) -> None:
     down = state("api", "exited", started_at=NOW)
     assert asked("missing-secret", scene(down, logs={"api": [line(lost(tmp_path / "key"))]})).answer == "unknown"
+
+
+def test_what_was_said_in_the_second_of_the_start_is_of_this_instance(tmp_path: Path) -> None:
+    """nginx and Go write whole seconds, and what lacks a file ends in its first one."""
+    down = state("api", "exited", started_at=NOW + timedelta(seconds=0.7))
+    said = f"{NOW:%Y/%m/%d %H:%M:%S} [emerg] 1#1: open {tmp_path}/key: no such file or directory"
+    assert asked("missing-secret", scene(down, logs={"api": [said]})).answer == "yes"
 
 
 def test_a_path_in_a_container_is_looked_up_in_its_mounts(tmp_path: Path) -> None:

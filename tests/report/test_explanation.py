@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from diagnosis.scenes import line, scene, state
+from diagnosis.scenes import NOW, line, scene, state
 
 from recover.diagnosis.causes import causes
+from recover.diagnosis.scene import ROUNDED
 from recover.diagnosis.verdict import judge
 from recover.report.explanation import Account, Explanation, data, text
 
@@ -41,3 +43,10 @@ def test_nothing_that_a_service_says_commands_the_terminal() -> None:
     shown = "".join(text(it))
     assert shown.isprintable()
     assert "it is down" in shown
+
+
+def test_what_was_said_in_the_second_in_which_the_step_began_is_shown() -> None:
+    it = explanation(state("api"), logs={"api": [line("it is down", ago=timedelta())]}, began=NOW + ROUNDED / 2)
+    assert "it is down" in "".join(text(it))
+    it = explanation(state("api"), logs={"api": [line("it is down", ago=timedelta())]}, began=NOW + 2 * ROUNDED)
+    assert "it is down" not in "".join(text(it))
