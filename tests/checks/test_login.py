@@ -368,6 +368,11 @@ def test_a_limiter_that_refuses_for_a_second_is_asked_again_after_it() -> None:
         assert Waiter(SimpleNamespace(web=HttpWeb())).ask(check(here.url), Patience(within=20, every=0.05)).passed
 
 
+def test_a_limiter_whose_time_has_passed_by_our_clock_is_a_limiter_all_the_same() -> None:
+    with site(lambda _: answer(429, "", **{"Retry-After": "Mon, 10 Aug 2020 12:00:00 GMT"})) as here:
+        assert check(here.url).ask(VIEW).again_in > 0
+
+
 def test_a_limiter_that_refuses_for_longer_than_there_is_time_ends_the_wait() -> None:
     with site(lambda _: answer(429, "", **{"Retry-After": "3000"})) as here:
         evidence = Waiter(SimpleNamespace(web=HttpWeb())).ask(check(here.url), Patience(within=20))
