@@ -14,6 +14,7 @@ from typing import Literal
 from recover.answers import Reply
 from recover.checks.http import Expect
 from recover.checks.jws import signed_by
+from recover.checks.service import masked
 from recover.checks.totp import Totp
 from recover.errors import Limited, PlaybookError, Unreachable
 from recover.evidence import Evidence
@@ -162,7 +163,7 @@ class _Round:
         credential = self._credential(reply)
         if not credential:
             lacks = f"cookie {accept.cookie}" if accept.cookie else accept.token
-            return Miss(f"{accept.as_}: the answer holds no {lacks}", reply.text)
+            return Miss(f"{accept.as_}: the answer holds no {lacks}", self._body(reply))
         if accept.then and (miss := self._follow(credential, accept.then)).words:
             return miss
         return next((miss for other in self.check.rejected if (miss := self._refused(other)).words), Miss())
@@ -212,14 +213,14 @@ class _Round:
         return f"Bearer {token}" if isinstance(token, str) and token else ""
 
     def _body(self, reply: Reply) -> str:
-        """What may be kept of the answer: a token that it hands out is as good as a password."""
-        value = self._credential(reply)
-        return reply.text.replace(_value(value), MASK) if value else reply.text
+        """What may be kept of the answer: a token that it hands out is as good as a password, under any name."""
+        value = _value(self._credential(reply))
+        return masked(reply.text.replace(value, MASK) if value else reply.text)
 
     def _follow(self, credential: str, then: Follow) -> Miss:
         answer = self._get(then, _header(credential))
         if missed := then.expect.misses(answer) or self._of_another(answer, then):
-            return Miss(f"with the token, {then.get}: {missed}", answer.text)
+            return Miss(f"with the token, {then.get}: {missed}", masked(answer.text))
         retired = [_retired(credential, key) for key in self.check.retired_keys]
         if not all(retired):
             return Miss("retired_keys: the token is no JWT with an HMAC signature (HS256, HS384 or HS512)")
@@ -227,7 +228,7 @@ class _Round:
         for what, fake in [*fakes, *(("with a token of a retired key", token) for token in retired)]:
             answer = self._get(then, _header(fake))
             if answer.status not in DENIED:
-                return Miss(f"{what}, {then.get}: status {answer.status}, wanted 401 or 403", answer.text)
+                return Miss(f"{what}, {then.get}: status {answer.status}, wanted 401 or 403", masked(answer.text))
         return Miss()
 
     def _of_another(self, answer: Reply, then: Follow) -> str:

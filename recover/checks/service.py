@@ -25,12 +25,13 @@ _IN_TEXT = re.compile(
     rf"""|({_WORD}{_NAME}\\?["'] ?: ?)(?:\\"[^"\\]*\\"|"(?:[^"\\]|\\.)*"|'[^']*')"""
     rf"|({_WORD}(?:--?{_NAME}[ =]|{_NAME}=|(?<!/){_NAME}: |Password (?=')|Authorization: Basic )"
     r"|Bearer |redis-cli (?:\S+ )*?-a )"
-    r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""",
+    r"""(?:'[^']*'|"[^"]*"|[^\s'"])+"""
+    r"|\beyJ[\w-]{8,}+\.[\w-]++\.[\w-]*+",
     re.IGNORECASE,
 )
 """The password in an address; the value of an option, variable, header or member of JSON whose name says that it is a
-secret. An exception's message (KeyError: 'DATABASE_URL') is none, nor is what is said of a file (/x/password: no such
-file).
+secret; a JSON Web Token. An exception's message (KeyError: 'DATABASE_URL') is none, nor is what is said of a file
+(/x/password: no such file).
 """
 
 
@@ -117,7 +118,7 @@ def shown(key: str, value: str | None) -> str:
 
 def masked(text: str) -> str:
     """The text without what looks like a secret in it."""
-    return _IN_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3]}{MASK}", text)
+    return _IN_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3] or ''}{MASK}", text)
 
 
 def looks_secret(key: str) -> bool:

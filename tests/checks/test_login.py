@@ -68,6 +68,18 @@ def token_refused(asked: Asked) -> Answer:
     return answer(401) if asked.path == "/me" else good(asked)
 
 
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize("name", ["token", "jwt", "id_token"])
+def test_a_token_under_another_name_than_is_expected_is_not_kept(name: str) -> None:
+    with site(lambda _: answer(200, {"ok": 1, name: TOKEN})) as here:
+        evidence = check(here.url).ask(VIEW)
+    assert "no access_token" in evidence.answer
+    assert TOKEN not in str(evidence.attachment)
+    assert '"ok": 1' in str(evidence.attachment)
+
+
 def test_a_working_login_passes_and_the_password_shows_nowhere() -> None:
     with site(good) as here:
         evidence = check(here.url).ask(VIEW)

@@ -147,6 +147,7 @@ def test_the_path_of_a_secret_is_none(name: str) -> None:
         r'{"msg":"{\"password\":\"X5X\"}"}',
         "{'password': 'X5X'}",
         "ALTER ROLE app PASSWORD 'X5X'",
+        '{"jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJYNVgifQ.X5X-_"}',
     ],
 )
 def test_secrets_in_commands_and_addresses_are_masked(text: str) -> None:
