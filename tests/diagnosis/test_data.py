@@ -127,8 +127,18 @@ def test_a_database_that_does_not_answer_is_asked_once_and_no_more() -> None:
     assert len(opened) == 1
 
 
-def test_statements_are_shown_without_their_values() -> None:
-    assert plain_sql("select 'it''s',\n  'x'") == "select '…', '…'"
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("select 'it''s',\n  'x'", "select '…', '…'"),
+        ("select E'it\\'s s3cret', 1", "select '…', 1"),
+        ("select $$s3cret$$, $a$s3cret$a$, $1", "select '…', '…', $1"),
+        ("update users set note = 's3cret and more", "update users set note = '…'"),
+        ("do $$ begin s3cret", "do '…'"),
+    ],
+)
+def test_statements_are_shown_without_their_values(statement: str, shown: str) -> None:
+    assert plain_sql(statement) == shown
 
 
 # --- enum labels ----------------------------------------------------------------------------------
