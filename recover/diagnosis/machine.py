@@ -21,6 +21,8 @@ def disk(scene: Scene, shapes: Sequence[Shape]) -> Told:
     full = [words for path in dict.fromkeys(_mounts(scene.source.folders)) if (words := _full(path))]
     if full:
         return yes(full)
+    if not scene.source.folders:
+        return Told("unknown", "no file system of it can be seen from here")
     return Told("unknown" if shapes else "no", "every file system that can be seen from here has room")
 
 

@@ -90,6 +90,10 @@ def test_how_much_is_room(disk: Disk, answer: str, monkeypatch: pytest.MonkeyPat
     assert asked("disk-full", scene(folders=[tmp_path])).answer == answer
 
 
+def test_a_disk_that_nobody_looked_at_is_not_refuted() -> None:
+    assert asked("disk-full", scene()).answer == "unknown"
+
+
 def test_a_folder_that_is_not_there_is_no_full_disk(tmp_path: Path) -> None:
     assert asked("disk-full", scene(folders=[tmp_path / "no"])).answer == "no"
 

@@ -63,7 +63,7 @@ def test_every_part_is_there(drifted: Verdict) -> None:
         "126 records of node_exporter (73 % of all lines, since 2025-08-09 16:00Z, older than the incident): "
         "clients that hang up before they have the answer; the exporter itself is well"
     ]
-    assert part(lines, "refuted")[0].startswith("disk-full, ")
+    assert part(lines, "refuted")[0].startswith("missing-secret, ")
     assert part(lines, "not seen")[0] == "the log of redis: it cannot be read"
     assert part(lines, "type") == ["recover run playbook.yml"]
 
