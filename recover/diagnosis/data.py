@@ -20,6 +20,7 @@ from recover.stack import ServiceState
 from recover.world import Row, SeeDatabase
 
 SHOWN = 120  # characters of a statement
+ENDED = 3  # sessions that are named to be ended: more would leave no room for how to go on
 WAITS, IDLES = 1, 2  # seconds for which a lock is waited for, or held by one that does nothing
 
 
@@ -43,7 +44,7 @@ def _ending(waits: Sequence[Row], idle: Sequence[Row]) -> tuple[str, ...]:
     pids = [row["blocker"] for row in waits if row["blocker"] not in waiting] + [row["pid"] for row in idle]
     return tuple(
         f"psql -c 'select pg_terminate_backend({pid})'   # as that role: its open transaction is taken back"
-        for pid in dict.fromkeys(pids)
+        for pid in [*dict.fromkeys(pids)][:ENDED]
     )
 
 

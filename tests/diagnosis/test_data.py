@@ -103,6 +103,14 @@ def test_a_transaction_that_pauses_for_a_moment_blocks_nobody() -> None:
     assert asked("blocked", seen).answer == "yes"
 
 
+def test_of_many_that_are_to_be_ended_there_is_still_room_for_how_to_go_on() -> None:
+    row = {"application": "app", "role": "app", "query": "", "tables": "users", "age": 9}
+    seen = scene(databases={"main": partial(Session, DEAD)})
+    seen.idle = [{**row, "pid": pid} for pid in range(20)]
+    assert len(asked("blocked", seen).next) == 3
+    assert asked("blocked", seen).words.count("pid ") == 20
+
+
 def test_who_waits_for_a_waiting_one_is_not_the_one_to_end() -> None:
     def waits(pid: int, blocker: int, seconds: int = 9) -> dict[str, object]:
         told = {"application": "api", "role": "app", "state": "active", "age": 9, "blocker_query": "select 1"}
