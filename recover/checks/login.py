@@ -23,6 +23,7 @@ from recover.secrets import MASK, Secret, revealed
 from recover.world import Resource, Seconds, Text, View
 
 DENIED = (401, 403)
+LEAST = 16  # characters of a signature; what is shorter behind a token's last dot is none
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,9 @@ def _forged(credential: str) -> Secret:
     """The same with one character changed, in the signature where the token is a JWT (RFC 7515): a server that only
     looks at a token's shape or claims takes it. The last character may hold unused bits, so it is not that one.
     """
-    at = len(credential) - max(2, len(_value(credential)) // 8)
+    value = _value(credential)
+    signature = value.rpartition(".")[2]
+    at = len(credential) - max(2, len(signature if len(signature) > LEAST else value) // 8)
     return Secret("forged token", credential[:at] + ("B" if credential[at] == "A" else "A") + credential[at + 1 :])
 
 

@@ -119,6 +119,18 @@ def no_token_needed(asked: Asked) -> Answer:
     )
 
 
+def claims_unverified(asked: Asked) -> Answer:
+    """It reads the claims of a JWT, and does not look at the signature."""
+    if asked.path != "/me":
+        right = asked.form == {"username": "probe@x", "password": "right-one"}
+        claims = {"email": "probe@x", "scopes": [{}] * 200}
+        return answer(200, {"access_token": jwt.encode(claims, "k" * 32)}) if right else answer(401)
+    with suppress(jwt.InvalidTokenError):
+        token = asked.headers.get("Authorization", "").removeprefix("Bearer ")
+        return answer(200, jwt.decode(token, options={"verify_signature": False}))
+    return answer(401)
+
+
 def error_body(asked: Asked) -> Answer:
     return answer(200, {"detail": "user cannot be loaded"}) if asked.path == "/me" else good(asked)
 
@@ -146,6 +158,7 @@ class EverySecond:
     ("server", "words"),
     [
         (token_of_any_shape, "with a forged token"),
+        (claims_unverified, "with a forged token"),
         (no_token_needed, "without a token"),
         (error_body, "body.email is missing"),
         (error_for_a_forged_token, "status 500, wanted 401 or 403"),
