@@ -40,7 +40,7 @@ def _spelled(escaped: str) -> str:
 
 def _lines_of(path: Path) -> list[str]:
     try:
-        return path.read_text().splitlines()
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return []
 

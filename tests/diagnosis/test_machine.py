@@ -15,6 +15,7 @@ from authorities import TlsServer, authority
 from diagnosis.scenes import NOW, asked, failed, line, passed, scene, state
 
 from recover.checks.tls import TlsIsGood
+from recover.diagnosis import machine
 from recover.evidence import Evidence
 from recover.web import HttpWeb
 
@@ -52,6 +53,12 @@ def test_a_file_system_without_inodes_is_full_although_it_has_room(small: Path) 
     told = asked("disk-full", scene(folders=[small.parent]))
     assert told.answer == "yes"
     assert "none of its 50 inodes" in told.words
+
+
+def test_a_mount_whose_name_is_no_utf_8_is_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_bytes(b"tmpfs /mnt/caf\xe9 tmpfs rw 0 0\n")
+    [found] = machine._lines_of(tmp_path / "mounts")
+    assert os.fsencode(found.split()[1]) == b"/mnt/caf\xe9"
 
 
 def test_a_folder_behind_a_link_is_looked_into(small: Path, tmp_path: Path) -> None:
