@@ -1,6 +1,7 @@
 """The entry point of the `recover` script and of `python -m recover`."""
 
 import gc
+import io
 import signal
 import sys
 
@@ -12,6 +13,8 @@ def main() -> None:
 
         sys.stdout.write(f"recover {__version__}\n")
         return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has no "…" is no reason to say nothing
     gc.set_threshold(50_000)  # importing makes many objects and little garbage: a tenth of the start is saved
     from recover.cli import main as command_line
 

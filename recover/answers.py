@@ -30,7 +30,7 @@ class Reply:
 
         try:
             return loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 

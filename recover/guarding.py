@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from recover.checks.wait import Patience, Waiter
@@ -89,7 +89,7 @@ class Guards:
         watch = Watch(Either(self.halt, broken), broken)
         watched = self._watched(claims) if self.standing else {}
         threads = [
-            threading.Thread(target=self._watch, args=(name, asked, watch, over), daemon=True)
+            threading.Thread(target=self._watch_while_it_can, args=(name, asked, watch, over), daemon=True)
             for name, asked in watched.items()
         ]
         for thread in threads:
@@ -120,6 +120,11 @@ class Guards:
     def _watched(self, claims: Callable[[], frozenset[Resource]]) -> dict[str, Asked]:
         own = claims()
         return {name: asked for name, asked in self.standing.items() if not asked.about & own}
+
+    def _watch_while_it_can(self, name: str, asked: Asked, watch: Watch, over: threading.Event) -> None:
+        """What cannot be asked is asked at the end of the step, where its error is caught; here it would be printed."""
+        with suppress(Exception):
+            self._watch(name, asked, watch, over)
 
     def _watch(self, name: str, asked: Asked, watch: Watch, over: threading.Event) -> None:
         waiter, pause = Waiter(self.view, halt=Either(self.halt, over)), asked.patience.every

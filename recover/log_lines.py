@@ -4,7 +4,8 @@ The record's own level counts, never a word of its message or of its logger's na
 no error. (One word between time and level is taken for the name.) Where a form is not known, nothing is guessed.
 The forms, each by its own documentation:
 Python logging (and uvicorn, gunicorn, Celery, structlog, loguru), JSON lines, logfmt, PostgreSQL and PgBouncer,
-Redis and Valkey, nginx, Caddy and other zap loggers, Go's `log`, klog, the common log format of web servers.
+Redis and Valkey, nginx, Caddy and other zap loggers, zerolog (Traefik), Go's `log`, klog, the common log format of web
+servers.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Any, Literal
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 _WORDS: Mapping[Level, str] = {
-    "debug": "trace debug debug1 debug2 debug3 debug4 debug5 verbose finest finer fine noise",
-    "info": "info information informational notice log success",
-    "warning": "warning warn",
+    "debug": "trace trc dbg debug debug1 debug2 debug3 debug4 debug5 verbose finest finer fine noise",
+    "info": "info inf information informational notice log success",
+    "warning": "warning warn wrn",
     "error": "error err severe",
-    "critical": "critical crit fatal panic alert emerg emergency dpanic",
+    "critical": "critical crit fatal ftl panic pnc alert emerg emergency dpanic",
 }
 _LEVELS: Mapping[str, Level] = {word: level for level, words in _WORDS.items() for word in words.split()}
 _MARKS: Mapping[str, Level] = {".": "debug", "-": "debug", "*": "info", "#": "warning"}
@@ -34,6 +35,8 @@ _PINO: Mapping[int, Level] = {10: "debug", 20: "debug", 30: "info", 40: "warning
 
 _LEVEL_KEYS = ("level", "severity", "levelname", "lvl", "log_level", "loglevel", "log.level")
 LATEST = 1e11  # seconds since 1970: the year 5138; as milliseconds 1973
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+"""What is older is no time: programs write the first instant that they know (Go's is in the year 1) for none."""
 _TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "t")
 
 # --- the forms of a line --------------------------------------------------------------------------
@@ -41,7 +44,7 @@ _TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "t")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _UPPER = "|".join(sorted(map(str.upper, _LEVELS), key=len, reverse=True))
 _DATE = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?"
-_ZONE = r"Z|\ ?(?:UTC|GMT)\b|\ ?[+-]\d\d:?\d\d|\ [A-Z]{3,5}(?=\ \[\d+\])"
+_ZONE = r"Z|\ ?(?:UTC|GMT)\b|\ ?[+-]\d\d:?\d\d|\ (?:[A-Z]{3,5}|[+-]\d\d)(?=\ \[\d+\])"  # PostgreSQL: " -03 [1]"
 _TIME = re.compile(
     rf"(?:\[?[A-Z]+\]?:?[\s-]+)?"  # a level that comes first
     rf"\[?(?P<date>{_DATE})(?P<zone>{_ZONE})?",
@@ -100,6 +103,11 @@ def time_of(line: str) -> datetime | None:
 
     A time without a zone is taken as UTC: a service that writes the time of its own place has to say so.
     """
+    at = _time_of(line)
+    return at if at is None or at > EARLIEST else None
+
+
+def _time_of(line: str) -> datetime | None:
     line = without_colours(line)
     if line[:1] == "{":
         return _json_time(line)
@@ -196,9 +204,9 @@ def _instant(date: str, zone: str) -> datetime | None:
     offset = zone if zone[:1] in ("+", "-") else ""
     try:
         at = datetime.fromisoformat(date.replace("/", "-") + offset)
-    except ValueError:
+        return at.astimezone(UTC) if offset else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if offset else at.replace(tzinfo=UTC)
 
 
 def _with_month(found: re.Match[str]) -> datetime | None:

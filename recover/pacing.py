@@ -16,6 +16,8 @@ from email.utils import parsedate_to_datetime
 from recover.errors import Limited
 
 MINUTE = 60.0
+LEAST = 1.0  # seconds; 0 would be no limit, and the refusal an answer
+LONGEST = 365 * 86400.0  # seconds; what has no end could not be waited for at all
 TOO_MANY = 429  # RFC 6585, section 4
 UNSAID = 10.0
 """Seconds to keep away from an address that answers 429 without saying for how long."""
@@ -53,12 +55,21 @@ def limited(url: str, said: Mapping[str, str]) -> Limited:
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float:
-    """Seconds that a Retry-After header asks for: a number, or a date (RFC 9110, section 10.2.3)."""
+    """Seconds that a Retry-After header asks for: a number, or a date (RFC 9110, section 10.2.3).
+
+    A second at least, even where the date has passed by our clock, and a year at most. A date without a zone is in
+    UTC, as every date of HTTP.
+    """
     text = (value or "").strip()
     if text.isdecimal():
-        return float(text)
+        return _between(float(text))
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return UNSAID
-    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return _between((until - (now or datetime.now(UTC))).total_seconds())
+
+
+def _between(seconds: float) -> float:
+    return min(max(LEAST, seconds), LONGEST)

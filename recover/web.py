@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -250,9 +251,41 @@ def _read(client: Any, request: Any, began: float, timeout: float) -> Reply:
             raise httpx.ReadTimeout(f"the body did not end within {timeout:g} s")
         if len(body) >= BODY_LIMIT:
             break
-    text = body[:BODY_LIMIT].decode(response.encoding or "utf-8", errors="replace")
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status_code, headers, text, time.monotonic() - began, dict(response.cookies))
+    cookies = _cookies(response.headers.get_list("set-cookie"))
+    return Reply(response.status_code, headers, _text(body, response), time.monotonic() - began, cookies)
+
+
+def _text(body: bytes, response: Any) -> str:
+    """The body's beginning; an encoding that is none of text (base64, zip) is taken for UTF-8."""
+    try:
+        return body[:BODY_LIMIT].decode(response.encoding or "utf-8", errors="replace")
+    except LookupError:
+        return body[:BODY_LIMIT].decode(errors="replace")
+
+
+def _cookies(told: Iterable[str]) -> dict[str, str]:
+    """The cookies that Set-Cookie headers set, but none that they take away (RFC 6265, section 4.1).
+
+    Not httpx's: it leaves out one for another domain than the address that is asked here, and refuses two of a name.
+    """
+    found = {}
+    for header in told:
+        pair, *attributes = (part.strip() for part in header.split(";"))
+        name, _, value = pair.partition("=")
+        if not any(map(_ends_it, attributes)):
+            found[name.strip()] = value.strip()
+    return found
+
+
+def _ends_it(attribute: str) -> bool:
+    name, _, value = attribute.partition("=")
+    if name.strip().lower() == "max-age":
+        return value.strip().removeprefix("-").isdecimal() and int(value) <= 0
+    try:
+        return name.strip().lower() == "expires" and parsedate_to_datetime(value).timestamp() <= time.time()
+    except (ValueError, OverflowError):
+        return False
 
 
 def _plain(values: Mapping[str, Text]) -> dict[str, str]:

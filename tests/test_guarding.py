@@ -11,6 +11,7 @@ from worlds import Asked, Is, Kept, Set, Spec, Things, Want, bind, check, load, 
 
 from recover.checks.wait import Patience
 from recover.engine import Engine, Outcome
+from recover.errors import RecoverError
 from recover.events import RollbackDone, StepDone, StepFailed, StepIsolated
 from recover.halt import Halt
 from recover.plan import Plan, Planned
@@ -90,6 +91,21 @@ def test_a_guard_is_asked_while_a_step_waits_and_ends_the_wait(things: Things) -
     [failed] = [event for event in kept.events if isinstance(event, StepFailed)]
     assert failed.what == "login was proven before, and fails since step slow"
     assert len(Late.asked) < 100
+
+
+class Raising(Is):
+    """Cannot be asked in the background."""
+
+    def ask(self, world: Things) -> Any:
+        if threading.current_thread() is not threading.main_thread() and world.now.get("bad"):
+            raise RecoverError("the disk is full")
+        return super().ask(world)
+
+
+def test_a_guard_that_cannot_be_asked_prints_no_traceback(things: Things) -> None:
+    """A thread that ends with an error fails the test that it ran in."""
+    slow = Spec("slow", lambda _kept: Want({"bad": 1}), (Asked(Is("bad", 2), Patience(within=0.3, every=0.05)),))
+    run([guarded(check("login", LOGIN.check), Asked(Raising("login", "works"), FAST)), slow], things)
 
 
 def test_a_moment_in_which_it_fails_breaks_nothing(things: Things) -> None:

@@ -53,6 +53,9 @@ LINES = [
     ("2025/08/10 23:15:01 listening on :9090", None, WHOLE),
     ("2025/08/10 23:15:01.123\tINFO\tusing provided configuration", "info", AT),
     ("E0810 23:15:01.123456       1 manager.go:1116] Failed to create", "error", None),
+    ("2025-08-10T23:15:01Z WRN Health check failed error=x", "warning", WHOLE),
+    ("2025-08-10T23:15:01Z INF Starting provider ERROR", "info", WHOLE),
+    ("2025-08-10T23:15:01Z FTL cannot listen", "critical", WHOLE),
     # PostgreSQL and PgBouncer
     ('2025-08-10 23:15:01.123 UTC [42] ERROR:  invalid input value for enum userrole: "x"', "error", AT),
     ("2025-08-10 23:15:01.123 UTC [42] app@db LOG:  could not receive data", "info", AT),
@@ -63,6 +66,8 @@ LINES = [
     ("2025-08-10 23:15:01.123 UTC [42] HINT:  FATAL", None, AT),
     ("2025-08-10 23:15:01.123 UTC [42] STATEMENT:  select 'ERROR:  x'", None, AT),
     ("2025-08-10 23:15:01.123 CEST [42] ERROR:  in a zone that has only a name", "error", None),
+    ("2025-08-10 21:15:01.123 -03 [42] ERROR:  in São Paulo", "error", AT.replace(day=11, hour=0)),
+    ("2025-08-10 23:15:01.123 +02 [42] app@db ERROR:  in a zone without a name", "error", EARLIER),
     ("2025-08-10 23:15:01.123 UTC [1] WARNING C-0x55: db/app@10.0.0.1:5 pooler error: x", "warning", AT),
     # Redis and Valkey
     ("1:M 10 Aug 2025 23:15:01.123 # Warning: no config file", "warning", AT),
@@ -81,6 +86,10 @@ LINES = [
     ("{broken", None, None),
     ("2025-13-10 23:15:01,123 no such month", None, None),
     ('{"level":["x"],"time":1e400}', None, None),
+    ('{"level":"error","time":"0001-01-01T00:00:00Z"}', "error", None),
+    ('{"level":"error","time":"0001-01-01T00:00:00+02:00"}', "error", None),
+    ("9999-12-31 23:59:59-05:00 ERROR no such hour", "error", None),
+    ('{"level":"error","ts":0}', "error", None),
     ('{"level":"error","time":' + "9" * 400 + "}", "error", None),
 ]
 

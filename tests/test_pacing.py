@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from recover import pacing
-from recover.pacing import UNSAID, Paces, retry_after
+from recover.pacing import LEAST, LONGEST, UNSAID, Paces, retry_after
 
 
 class Clock:
@@ -53,7 +53,12 @@ def test_each_address_has_a_budget_of_its_own(clock: Clock) -> None:
     [
         ("30", 30),
         ("Mon, 10 Aug 2026 12:01:00 GMT", 60),
-        ("Mon, 10 Aug 2026 11:00:00 GMT", 0),
+        ("Mon, 10 Aug 2026 11:00:00 GMT", LEAST),
+        ("0", LEAST),
+        ("Mon, 10 Aug 2026 12:01:00", 60),
+        ("Mon, 10 Aug 2026 12:01:00 -0000", 60),
+        ("9" * 400, LONGEST),
+        ("Fri, 10 Aug 9999 12:01:00 GMT", LONGEST),
         ("soon", UNSAID),
         (None, UNSAID),
     ],

@@ -39,6 +39,27 @@ def test_redirects_are_an_answer_and_not_followed() -> None:
         assert len(here.asked) == 1
 
 
+COOKIES = {
+    "for another domain, as a probe of a published port sees it": "sid=a; Domain=shop.example; Path=/; Secure",
+    "two of a name": "sid=b; Path=/\r\nSet-Cookie: sid=a; Path=/api",
+    "the old one taken away": "sid=a; Max-Age=60\r\nSet-Cookie: sid=x; Path=/old; Max-Age=0",
+    "one that ends at a time that is none": "sid=a; Expires=soon; Max-Age=soon",
+    "taken away by a date": "sid=a\r\nSet-Cookie: sid=deleted; Expires=Thu, 01-Jan-1970 00:00:01 GMT",
+}
+
+
+@pytest.mark.parametrize("told", COOKIES.values(), ids=COOKIES)
+def test_the_cookies_are_those_that_the_answer_sets(told: str) -> None:
+    with site(lambda _: answer(set_cookie=told)) as here:
+        assert HttpWeb().get(here.url).cookies == {"sid": "a"}
+
+
+def test_a_body_that_is_no_text_or_json_without_an_end_is_an_answer_all_the_same() -> None:
+    with site(lambda _: answer(200, "[" * BODY_LIMIT, content_type="text/plain; charset=base64")) as here:
+        reply = HttpWeb().get(here.url)
+    assert (reply.text[:2], reply.json()) == ("[[", None)
+
+
 def test_only_the_beginning_of_a_long_body_is_kept() -> None:
     with site(lambda _: answer(200, "x" * (BODY_LIMIT + 5))) as here:
         assert len(HttpWeb().get(here.url).text) == BODY_LIMIT

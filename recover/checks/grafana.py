@@ -77,7 +77,7 @@ class GrafanaShows:
                 yield f"{name}: {found}"
                 continue
             titles[name] = found["title"].strip()
-            if (uid := found.get("uid")) and uids.setdefault(uid, name) != name:
+            if (uid := str(found.get("uid") or "")) and uids.setdefault(uid, name) != name:
                 yield f"{name}: its uid {uid!r} is also that of {uids[uid]}"
 
     def _health(self, view: View) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Literal
 from recover.answers import Reply
 from recover.checks.http import Expect
 from recover.checks.jws import signed_by
+from recover.checks.service import masked
 from recover.checks.totp import Totp
 from recover.errors import Limited, PlaybookError, Unreachable
 from recover.evidence import Evidence
@@ -22,6 +23,7 @@ from recover.secrets import MASK, Secret, revealed
 from recover.world import Resource, Seconds, Text, View
 
 DENIED = (401, 403)
+LEAST = 16  # characters of a signature; what is shorter behind a token's last dot is none
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class _Round:
         credential = self._credential(reply)
         if not credential:
             lacks = f"cookie {accept.cookie}" if accept.cookie else accept.token
-            return Miss(f"{accept.as_}: the answer holds no {lacks}", reply.text)
+            return Miss(f"{accept.as_}: the answer holds no {lacks}", self._body(reply))
         if accept.then and (miss := self._follow(credential, accept.then)).words:
             return miss
         return next((miss for other in self.check.rejected if (miss := self._refused(other)).words), Miss())
@@ -212,14 +214,14 @@ class _Round:
         return f"Bearer {token}" if isinstance(token, str) and token else ""
 
     def _body(self, reply: Reply) -> str:
-        """What may be kept of the answer: a token that it hands out is as good as a password."""
-        value = self._credential(reply)
-        return reply.text.replace(_value(value), MASK) if value else reply.text
+        """What may be kept of the answer: a token that it hands out is as good as a password, under any name."""
+        value = _value(self._credential(reply))
+        return masked(reply.text.replace(value, MASK) if value else reply.text)
 
     def _follow(self, credential: str, then: Follow) -> Miss:
         answer = self._get(then, _header(credential))
         if missed := then.expect.misses(answer) or self._of_another(answer, then):
-            return Miss(f"with the token, {then.get}: {missed}", answer.text)
+            return Miss(f"with the token, {then.get}: {missed}", masked(answer.text))
         retired = [_retired(credential, key) for key in self.check.retired_keys]
         if not all(retired):
             return Miss("retired_keys: the token is no JWT with an HMAC signature (HS256, HS384 or HS512)")
@@ -227,7 +229,7 @@ class _Round:
         for what, fake in [*fakes, *(("with a token of a retired key", token) for token in retired)]:
             answer = self._get(then, _header(fake))
             if answer.status not in DENIED:
-                return Miss(f"{what}, {then.get}: status {answer.status}, wanted 401 or 403", answer.text)
+                return Miss(f"{what}, {then.get}: status {answer.status}, wanted 401 or 403", masked(answer.text))
         return Miss()
 
     def _of_another(self, answer: Reply, then: Follow) -> str:
@@ -256,7 +258,9 @@ def _forged(credential: str) -> Secret:
     """The same with one character changed, in the signature where the token is a JWT (RFC 7515): a server that only
     looks at a token's shape or claims takes it. The last character may hold unused bits, so it is not that one.
     """
-    at = len(credential) - max(2, len(_value(credential)) // 8)
+    value = _value(credential)
+    signature = value.rpartition(".")[2]
+    at = len(credential) - max(2, len(signature if len(signature) > LEAST else value) // 8)
     return Secret("forged token", credential[:at] + ("B" if credential[at] == "A" else "A") + credential[at + 1 :])
 
 

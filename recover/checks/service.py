@@ -18,13 +18,21 @@ TAIL = 20
 LOOP = 2  # restarts since it was started that make a restart loop
 _SECRET = re.compile(r"PASS|_PWD|TOKEN|KEY|SECRET|CREDENTIAL", re.IGNORECASE)
 _PATH = re.compile(r"^mount /|FILE$", re.IGNORECASE)
-_NAME = rf"[\w-]*(?:{_SECRET.pattern})[\w-]*(?<!file)"
+_NAME = rf"[\w-]*(?:{_SECRET.pattern})[\w-]*+(?<!file)(?<!error)(?<!exception)"
+_WORD = r"(?<![\w-])"  # begins here: inside of a long one nothing is looked for again
 _IN_TEXT = re.compile(
-    rf"(://[^/\s:@]*:)\S+(?=@)|(--?{_NAME}[ =]|{_NAME}(?:=|: )|Bearer |redis-cli (?:\S+ )*?-a )"
-    r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""",
+    rf"(://[^/\s:@]*:)\S+(?=@)"
+    rf"""|({_WORD}{_NAME}\\?["'] ?: ?)(?:\\"[^"\\]*\\"|"(?:[^"\\]|\\.)*"|'[^']*')"""
+    rf"|({_WORD}(?:--?{_NAME}[ =]|{_NAME}=|(?<!/){_NAME}: |Password (?=')|Authorization: Basic )"
+    r"|Bearer |redis-cli (?:\S+ )*?-a )"
+    r"""(?:'[^']*'|"[^"]*"|[^\s'"])+"""
+    r"|\beyJ[\w-]{8,}+\.[\w-]++\.[\w-]*+",
     re.IGNORECASE,
 )
-"""The password in an address; the value of an option, variable or header whose name says that it is a secret."""
+"""The password in an address; the value of an option, variable, header or member of JSON whose name says that it is a
+secret; a JSON Web Token. An exception's message (KeyError: 'DATABASE_URL') is none, nor is what is said of a file
+(/x/password: no such file).
+"""
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,7 @@ def shown(key: str, value: str | None) -> str:
 
 def masked(text: str) -> str:
     """The text without what looks like a secret in it."""
-    return _IN_TEXT.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
+    return _IN_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3] or ''}{MASK}", text)
 
 
 def looks_secret(key: str) -> bool:

@@ -15,6 +15,8 @@ from recover.evidence import Evidence, utc_now
 from recover.stack import KeyPair, Presented
 from recover.world import Forecast, Resource, Seconds, View
 
+PORTS = 65535
+DIGITS = 5
 DAYS_LEFT = 14
 """Days of validity that a certificate should have left: time to notice and to act."""
 
@@ -154,6 +156,6 @@ def _evidence(question: str, verdict: Verdict, attachment: str | None = None) ->
 
 def _host_and_port(endpoint: str) -> tuple[str, int]:
     host, _, port = endpoint.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal() or len(port) > DIGITS or not 0 < int(port) <= PORTS:
         raise PlaybookError(f"endpoint is host:port, not {endpoint!r}")
     return host.removeprefix("[").removesuffix("]"), int(port)

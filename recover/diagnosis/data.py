@@ -8,7 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from recover.diagnosis.scene import Scene, words
-from recover.diagnosis.shapes import Shape
+from recover.diagnosis.shapes import CUT, Shape
 from recover.diagnosis.told import Told, yes
 from recover.enums.drift import Drift
 from recover.enums.expected import Expected
@@ -20,6 +20,7 @@ from recover.stack import ServiceState
 from recover.world import Row, SeeDatabase
 
 SHOWN = 120  # characters of a statement
+ENDED = 3  # sessions that are named to be ended: more would leave no room for how to go on
 WAITS, IDLES = 1, 2  # seconds for which a lock is waited for, or held by one that does nothing
 
 
@@ -43,7 +44,7 @@ def _ending(waits: Sequence[Row], idle: Sequence[Row]) -> tuple[str, ...]:
     pids = [row["blocker"] for row in waits if row["blocker"] not in waiting] + [row["pid"] for row in idle]
     return tuple(
         f"psql -c 'select pg_terminate_backend({pid})'   # as that role: its open transaction is taken back"
-        for pid in dict.fromkeys(pids)
+        for pid in [*dict.fromkeys(pids)][:ENDED]
     )
 
 
@@ -66,10 +67,18 @@ def _idles(row: Mapping[str, object]) -> str:
 
 def plain_sql(query: object) -> str:
     """A statement for humans: one line, without the values in it."""
-    return re.sub(r"'(?:[^']|'')*'", "'…'", one_line(str(query)))[:SHOWN]
+    return _VALUES.sub("'…'", one_line(str(query)))[:SHOWN]
 
 
-_NAMED = re.compile(r'(?:database "([^"]+)" does not exist|no such database: (\S+))')
+_VALUES = re.compile(
+    r"(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*+(?:'|$)|'(?:[^']|'')*+(?:'|$)"
+    r"|(?<![\w$])(?P<dollar>\$(?:[^\W\d]\w*)?\$).*?(?:(?P=dollar)|$)",
+    re.DOTALL,
+)
+"""Quoted values, also one whose end is missing: the server keeps 1024 bytes of a statement."""
+
+
+_NAMED = re.compile(r'(?:database \\?"([^"\\]+)\\?" does not exist|no such database: ([^\s"\\]+))')
 _NAME_KEYS = re.compile(r"^(?:PGDATABASE|(?:DB|DATABASE|POSTGRES)_?(?:NAME|DB)|POSTGRES_DB)$")
 _URL_KEYS = re.compile(r"^postgres\w*(?:\+\w+)?://[^/]*/([\w-]+)")
 
@@ -145,8 +154,12 @@ def _databases(scene: Scene) -> list[str]:
     return []
 
 
-_ORM = re.compile(r"'([^']*)' is not among the defined enum values\. Enum name: (\w+)\. Possible values: ([^\n]*)")
-_SQL = re.compile(r'invalid input value for enum (?:\w+\.)?"?(\w+)"?: "([^"]*)"')
+_ORM = re.compile(
+    r"'([^']*)' is not among the defined enum values\. Enum name: (\w+)\. "
+    r'Possible values: ((?:[^\n"\\]|\\u)*)'  # where it is quoted, the quote's end is its end
+)
+_PARTIAL = re.compile(rf"\.\.$|\\|{CUT}")
+_SQL = re.compile(r'invalid input value for enum (?:\w+\.)?(?:\\?")?(\w+)(?:\\?")?: \\?"([^"\\]*)\\?"')
 
 
 def enum_labels(scene: Scene, shapes: Sequence[Shape]) -> Told:
@@ -223,12 +236,12 @@ def _plain(drift: Drift) -> str:
 
 def from_log(shapes: Sequence[Shape]) -> Expected:
     """What SQLAlchemy's own errors say is expected. It leaves out the middle of a long list, and the end of a long
-    label (".."): those are left out here too.
+    label (".."): those are left out here too, and so is what a JSON log spells otherwise, or the cut of a long line.
     """
     types: dict[str, list[str]] = {}
     for _, _, name, values in _told_by_orm(shapes):
         labels = (label.strip() for label in values.split(","))
-        types.setdefault(name, []).extend(label for label in labels if label and not label.endswith(".."))
+        types.setdefault(name, []).extend(label for label in labels if label and not _PARTIAL.search(label))
     return _expected(types)
 
 

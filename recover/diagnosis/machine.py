@@ -21,6 +21,8 @@ def disk(scene: Scene, shapes: Sequence[Shape]) -> Told:
     full = [words for path in dict.fromkeys(_mounts(scene.source.folders)) if (words := _full(path))]
     if full:
         return yes(full)
+    if not scene.source.folders:
+        return Told("unknown", "no file system of it can be seen from here")
     return Told("unknown" if shapes else "no", "every file system that can be seen from here has room")
 
 
@@ -38,7 +40,7 @@ def _spelled(escaped: str) -> str:
 
 def _lines_of(path: Path) -> list[str]:
     try:
-        return path.read_text().splitlines()
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return []
 
@@ -58,7 +60,7 @@ def _full(path: Path) -> str:
     return ""
 
 
-_INSIDE = re.compile(r"(?:No such file or directory: '|could not open file \"|open )(/[^'\"\s:]+)")
+_INSIDE = re.compile(r"(?:No such file or directory: '|could not open file \\?\"|open )(/[^'\"\s:\\]+)")
 _OUTSIDE = re.compile(r"source path does not exist: (/[^'\"\s:]+)")  # the engine's own words
 
 

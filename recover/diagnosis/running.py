@@ -89,7 +89,7 @@ def limiter(scene: Scene, shapes: Sequence[Shape]) -> Told:
     return Told("no" if scene.answers or not shapes else "unknown", "no probe was refused for being asked too often")
 
 
-_TOO_OFTEN = re.compile(r"(?<![\w.])429(?![\w.])")
+_TOO_OFTEN = re.compile(r"\b(?:status|HTTP|answer(?:s|ed)) 429\b")  # and not 429 ms, or rows
 
 
 def probes(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - it asks itself

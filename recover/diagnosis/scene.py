@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from recover.checks.service import masked
 from recover.diagnosis.causes import is_known
 from recover.diagnosis.shapes import Shape, Shapes
 from recover.enums.expected import Expected
@@ -24,6 +25,10 @@ from recover.world import Check, Row, SeeDatabase, SeeServices, View
 AT_ONCE = 8
 LATELY = timedelta(hours=1)
 """What a service that is well said longer ago is of the past."""
+ROUNDED = timedelta(seconds=1)
+"""By so much a record may say that it is earlier than it was: many logs have whole seconds, and the engine notes a
+start a moment after the process has begun.
+"""
 WATCH = 0.2  # seconds between two looks
 PENDING = 3.0  # times that, for a health check that the engine has not asked yet
 LONG = 10.0  # seconds that the log of one service is read before it is told that it is long
@@ -117,7 +122,7 @@ class Scene:
     def is_new(self, shape: Shape) -> bool:
         """Was it said by the instance that is there now, or was last? Where no line says its time, yes."""
         state = self.states.get(shape.service)
-        return not (state and state.started_at and shape.last and shape.last < state.started_at)
+        return not (state and state.started_at and shape.last and shape.last < state.started_at - ROUNDED)
 
     def is_current(self, shape: Shape) -> bool:
         """The same, and lately where its service is well: that one may have got over it."""
@@ -182,8 +187,13 @@ def _state(scene: Scene, name: str, patience: float) -> ServiceState | None:
         scene.unseen[name] = words(error)
         return None
     if _pending(state):
-        scene.unseen[name] = state.detail
-    return replace(state, detail=scene.source.hide(state.detail))
+        scene.unseen[name] = _shown(scene, state.detail)
+    return replace(state, detail=_shown(scene, state.detail))
+
+
+def _shown(scene: Scene, text: str) -> str:
+    """The text without secrets, those that are known and what looks like one: before anybody cuts it."""
+    return masked(scene.source.hide(text))
 
 
 def _pending(state: ServiceState) -> bool:
@@ -214,7 +224,7 @@ def _probe(scene: Scene, name: str, check: Check) -> None:
     assert scene.source.view is not None  # whoever has probes has one  # noqa: S101
     try:
         answer = check.ask(scene.source.view)
-        scene.answers[name] = replace(answer, answer=scene.source.hide(answer.answer))
+        scene.answers[name] = replace(answer, answer=_shown(scene, answer.answer))
     except RecoverError as error:
         scene.unseen[f"probe {name}"] = words(error)
 

@@ -21,7 +21,8 @@ MOST = 500  # shapes of one service; twice as many where the further ones speak 
 SAMPLES = 20  # different records of one shape that are kept
 SAMPLED = 8000  # characters of them, together
 TAIL = 6  # lines of a traceback that are kept: those that are not indented
-LONGEST = 2000  # characters of a line that are looked at
+LONGEST = 2000  # characters of a line that are looked at: its beginning, and its end
+CUT = "…"
 BAD: tuple[Level | None, ...] = ("warning", "error", "critical")
 
 _BETWEEN = r"\s\"'=,;()\[\]{}<>|"
@@ -39,6 +40,15 @@ _VARIES = re.compile(
 def shape_of(line: str) -> str:
     """The line with everything that varies masked."""
     return _VARIES.sub(MASKED, line[:LONGEST])
+
+
+def shortened(line: str) -> str:
+    """The beginning and the end of a long line: a traceback in one line of JSON says at its end what was raised.
+
+    The end begins with a whole word, because a part of a secret would not be known for one.
+    """
+    half = LONGEST // 2
+    return line if len(line) <= LONGEST else f"{line[:half]} {CUT} {line[3 - half :].partition(' ')[2]}"
 
 
 @dataclass
@@ -139,7 +149,7 @@ class Record:
             self.plain = 0
         elif not (of_sql or _BESIDE.match(line)):
             self.plain += 1
-            self.lines.append(line[:LONGEST])
+            self.lines.append(shortened(line))
             del self.lines[1:-TAIL]
 
 
@@ -161,6 +171,6 @@ def records(lines: Iterable[str]) -> Iterator[Record]:
             continue
         if now is not None:
             yield now
-        now = Record(level, at, [line[:LONGEST]])
+        now = Record(level, at, [shortened(line)])
     if now is not None:
         yield now

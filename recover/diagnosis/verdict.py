@@ -22,6 +22,7 @@ still likelier than that the service is down for no reason.
 HEARSAY = 7.5
 """Where one lies of which only others speak: above every confirmed cause, but below a mere symptom."""
 AT_A_STROKE = timedelta(seconds=5)
+HARMLESS = ("debug", "info")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Suspect:
     """A cause with the answer to its question, the shapes that speak of it, and those that it explains beside them.
 
     `near`: a service that is down, and not for another one's sake, speaks of it. `current`: it is spoken of now, and
-    not only in the past.
+    not only in the past; `grave`: by a record that does not call itself harmless.
     """
 
     cause: Cause
@@ -38,6 +39,7 @@ class Suspect:
     echoes: tuple[Shape, ...] = ()
     near: bool = False
     current: bool = False
+    grave: bool = False
 
     @property
     def explained(self) -> int:
@@ -98,7 +100,8 @@ def judge(scene: Scene, causes: Sequence[Cause]) -> Verdict:
     suspects = sorted(
         (s for s in asked if s.certain or (s.told.answer == "unknown" and s.current)), key=lambda s: s.rank
     )
-    suspects = [*suspects] if any(s.certain for s in suspects) or scene.fails or not scene.answers else []
+    if not (any(s.certain for s in suspects) or scene.fails):
+        suspects = [s for s in suspects if s.grave and not scene.answers]
     refuted = [s for s in asked if s.told.answer == "no"]
     unasked = [s for s in asked if s.told.answer == "unknown" and s not in suspects]
     known = noise | {id(shape) for suspect in suspects for shape in (*suspect.shapes, *suspect.echoes)}
@@ -117,11 +120,12 @@ def _worth_asking(cause: Cause, shapes: Sequence[Shape]) -> bool:
 def _asked(scene: Scene, cause: Cause, shapes: tuple[Shape, ...], noise: set[int]) -> Suspect:
     shapes = tuple(shape for shape in shapes if id(shape) not in noise)
     told = _told(scene, cause, shapes)
-    current = {shape.service for shape in shapes if scene.is_current(shape)}
-    near = any(state.name in current for state in scene.roots())
+    now = [shape for shape in shapes if scene.is_current(shape)]
+    near = any(state.name in {shape.service for shape in now} for state in scene.roots())
+    grave = any(shape.level not in HARMLESS for shape in now)
     mine = {id(shape) for shape in shapes}
     echoes = tuple(s for s in scene.shapes if cause.echoes_in(s) and id(s) not in mine | noise) if shapes else ()
-    return Suspect(cause, told, shapes, echoes, near, bool(current))
+    return Suspect(cause, told, shapes, echoes, near, bool(now), grave)
 
 
 def _told(scene: Scene, cause: Cause, shapes: Sequence[Shape]) -> Told:

@@ -61,7 +61,7 @@ def _suspect(suspect: Suspect) -> dict[str, object]:
 
 def _shape(shape: Shape) -> dict[str, object]:
     times = {"first": _iso(shape.first), "last": _iso(shape.last)}
-    return {"service": shape.service, "level": shape.level, "count": shape.count, "shape": shape.text, **times}
+    return {"service": shape.service, "level": shape.level, "count": shape.count, "shape": masked(shape.text), **times}
 
 
 def _iso(at: datetime | None) -> str | None:
@@ -155,9 +155,13 @@ def _line(shape: Shape) -> str:
     return _cut(masked(shape.samples[0].rpartition("\n")[2]))
 
 
-def _cut(text: str, wide: int = WIDE) -> str:
+def safe(text: str) -> str:
     """In one line, and without what could command a terminal."""
-    text = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+
+
+def _cut(text: str, wide: int = WIDE) -> str:
+    text = safe(text)
     return text if len(text) <= wide else text[: wide - 1] + "…"
 
 

@@ -10,9 +10,11 @@ from typing import Any
 from recover.checks.service import masked
 from recover.diagnosis.data import locks
 from recover.diagnosis.running import described
+from recover.diagnosis.scene import ROUNDED
 from recover.diagnosis.shapes import Shape
 from recover.diagnosis.verdict import Verdict
 from recover.journal.records import Record
+from recover.report.diagnosis import safe
 
 SHOWN = 4  # entries of a list
 WIDE = 300  # characters of an entry
@@ -69,8 +71,8 @@ def text(it: Explanation) -> list[str]:
     lines = [f"why step {account.step} {_how(account)}"]
     lines += _entry("did", account.acts[-SHOWN:])
     lines += _entry("expected", [account.question])
-    lines += _entry("got", map(masked, _got(account)))
-    lines += _entry("services", [masked(described(scene.states[n], scene)) for n in it.services if n in scene.states])
+    lines += _entry("got", _got(account))
+    lines += _entry("services", _services(it).values())
     told = locks(scene, ())
     lines += _entry("locks", told.words.split("; ") if told.answer == "yes" else [])
     lines += _entry("log", [_line(shape) for shape in _said(it)])
@@ -90,9 +92,9 @@ def data(it: Explanation) -> Mapping[str, object]:
         "did": list(account.acts),
         "expected": account.question,
         "got": _got(account),
-        "services": {name: described(scene.states[name], scene) for name in it.services if name in scene.states},
+        "services": _services(it),
         "locks": told.words if told.answer == "yes" else "",
-        "log": [{"service": s.service, "level": s.level, "count": s.count, "shape": s.text} for s in _said(it)],
+        "log": [{"service": s.service, "level": s.level, "count": s.count, "shape": masked(s.text)} for s in _said(it)],
         "likely": {"cause": root.cause.id, "certain": root.certain, "evidence": root.told.words} if root else None,
         "next": dict(it.commands),
     }
@@ -106,18 +108,21 @@ def _how(account: Account) -> str:
 
 def _got(account: Account) -> list[str]:
     """The check's answer, or else the error with its place and reason (an SQLSTATE stands in it)."""
-    if account.answer:
-        return [account.answer]
-    if account.failed:
-        return [account.failed["what"], *(account.failed[part] for part in ("where", "why") if account.failed[part])]
-    return [account.left_off] if account.left_off else []
+    error = [account.failed[part] for part in ("what", "where", "why")] if account.failed else [account.left_off]
+    return [masked(text) for text in ([account.answer] if account.answer else error) if text]
+
+
+def _services(it: Explanation) -> dict[str, str]:
+    """How those are that it is about."""
+    scene = it.verdict.scene
+    return {name: described(scene.states[name], scene) for name in it.services if name in scene.states}
 
 
 def _said(it: Explanation) -> Sequence[Shape]:
     """What went wrong in the log of the services that it is about since the step began, the most frequent first."""
     began, about = it.account.began, set(it.services)
     shapes = [s for s in it.verdict.scene.shapes if s.bad and (s.service in about or not about)]
-    recent = [s for s in shapes if not (began and s.last and s.last < began)]
+    recent = [s for s in shapes if not (began and s.last and s.last < began - ROUNDED)]
     return sorted(recent, key=lambda shape: (shape.level == "warning", -shape.count))[:SHOWN]
 
 
@@ -134,5 +139,5 @@ def _likely(verdict: Verdict) -> list[str]:
 
 
 def _entry(label: str, lines: Iterable[str]) -> list[str]:
-    cut = [" ".join(line.split())[:WIDE] for line in lines if line]
+    cut = [safe(line)[:WIDE] for line in lines if line]
     return [f"  {f'{label}:' if n == 0 else '':<11} {line}" for n, line in enumerate(cut)]

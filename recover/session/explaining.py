@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from recover.checks.service import masked
 from recover.diagnosis.causes import causes
 from recover.diagnosis.scene import Scene, look
 from recover.diagnosis.verdict import judge
@@ -17,6 +18,7 @@ from recover.journal.records import NAME, records
 from recover.journal.runs import find, progress
 from recover.report import explanation as shown
 from recover.report.explanation import Account, Explanation, account
+from recover.session.bugs import report_bug
 from recover.session.diagnosing import source_of
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened
@@ -48,13 +50,18 @@ def explain(run: str | None, step: str | None, options: Options) -> int:
 
 
 def block(session: Opened, folder: Path, step: str, options: Options) -> list[str]:
-    """The same, quickly, just after the step failed: what its own checks answered is not asked again."""
-    told = account(records(folder / NAME), step)
+    """The same, quickly, just after the step failed: what its own checks answered is not asked again.
+
+    It never raises: the failure itself was told, and the run ends with its exit code.
+    """
     try:
+        told = account(records(folder / NAME), step)
         it = _explained(session, told, _commands(progress(folder), options.flags), thorough=False)
+        return [session.redactor.text(line) for line in shown.text(it)]
     except RecoverError:
-        return []  # the failure itself was told
-    return [session.redactor.text(line) for line in shown.text(it)]
+        return []
+    except Exception as error:
+        return [f"why step {step} failed cannot be said: {report_bug(error, session.redactor).where}"]
 
 
 def _step(now: Progress, step: str | None) -> str:
@@ -88,7 +95,7 @@ def _explained(session: Opened, told: Account, commands: tuple[tuple[str, str], 
     since = datetime.now(UTC) - told.began + BEFORE if told.began else BEFORE
     scene = look(source, since) if thorough else look(replace(source, probes={}), since, settle=0.0)
     if told.question:
-        scene.answers.setdefault(told.step, Evidence(told.question, told.answer, passed=False))
+        scene.answers.setdefault(told.step, Evidence(told.question, masked(told.answer), passed=False))
     return Explanation(told, judge(scene, causes()), _services(session, told.step, scene), commands)
 
 

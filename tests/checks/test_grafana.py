@@ -75,6 +75,11 @@ def test_bytes_that_are_not_utf8_are_no_json(tmp_path: Path) -> None:
     assert about_files(tmp_path).answer.startswith("bad.json: it is no JSON: 'utf-8' codec")
 
 
+def test_a_uid_that_is_no_word_is_no_crash(tmp_path: Path) -> None:
+    write(tmp_path, one={"title": "One", "uid": ["a"]}, two={"title": "Two", "uid": {"a": 1}}, three={"title": "3"})
+    assert about_files(tmp_path).passed
+
+
 def test_a_uid_is_used_once(tmp_path: Path) -> None:
     write(tmp_path, one={"title": "One", "uid": "a"}, two={"title": "Two", "uid": "a"})
     evidence = about_files(tmp_path)

@@ -68,6 +68,18 @@ def token_refused(asked: Asked) -> Answer:
     return answer(401) if asked.path == "/me" else good(asked)
 
 
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize("name", ["token", "jwt", "id_token"])
+def test_a_token_under_another_name_than_is_expected_is_not_kept(name: str) -> None:
+    with site(lambda _: answer(200, {"ok": 1, name: TOKEN})) as here:
+        evidence = check(here.url).ask(VIEW)
+    assert "no access_token" in evidence.answer
+    assert TOKEN not in str(evidence.attachment)
+    assert '"ok": 1' in str(evidence.attachment)
+
+
 def test_a_working_login_passes_and_the_password_shows_nowhere() -> None:
     with site(good) as here:
         evidence = check(here.url).ask(VIEW)
@@ -107,6 +119,18 @@ def no_token_needed(asked: Asked) -> Answer:
     )
 
 
+def claims_unverified(asked: Asked) -> Answer:
+    """It reads the claims of a JWT, and does not look at the signature."""
+    if asked.path != "/me":
+        right = asked.form == {"username": "probe@x", "password": "right-one"}
+        claims = {"email": "probe@x", "scopes": [{}] * 200}
+        return answer(200, {"access_token": jwt.encode(claims, "k" * 32)}) if right else answer(401)
+    with suppress(jwt.InvalidTokenError):
+        token = asked.headers.get("Authorization", "").removeprefix("Bearer ")
+        return answer(200, jwt.decode(token, options={"verify_signature": False}))
+    return answer(401)
+
+
 def error_body(asked: Asked) -> Answer:
     return answer(200, {"detail": "user cannot be loaded"}) if asked.path == "/me" else good(asked)
 
@@ -134,6 +158,7 @@ class EverySecond:
     ("server", "words"),
     [
         (token_of_any_shape, "with a forged token"),
+        (claims_unverified, "with a forged token"),
         (no_token_needed, "without a token"),
         (error_body, "body.email is missing"),
         (error_for_a_forged_token, "status 500, wanted 401 or 403"),
@@ -366,6 +391,11 @@ def test_a_limiter_that_refuses_for_a_second_is_asked_again_after_it() -> None:
 
     with site(server) as here:
         assert Waiter(SimpleNamespace(web=HttpWeb())).ask(check(here.url), Patience(within=20, every=0.05)).passed
+
+
+def test_a_limiter_whose_time_has_passed_by_our_clock_is_a_limiter_all_the_same() -> None:
+    with site(lambda _: answer(429, "", **{"Retry-After": "Mon, 10 Aug 2020 12:00:00 GMT"})) as here:
+        assert check(here.url).ask(VIEW).again_in > 0
 
 
 def test_a_limiter_that_refuses_for_longer_than_there_is_time_ends_the_wait() -> None:

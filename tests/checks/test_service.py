@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fakes import FakeServices
 
-from recover.checks.service import ServiceIs, looks_secret, shown
+from recover.checks.service import ServiceIs, looks_secret, masked, shown
 from recover.errors import Unreachable
 from recover.evidence import Evidence
 from recover.stack import Given
@@ -140,6 +141,13 @@ def test_the_path_of_a_secret_is_none(name: str) -> None:
         "redis-cli -h redis -a X5X ping",
         "sh -c 'PGPASSWORD=\"X5X X5X\" psql'",
         "curl -H 'X-Api-Key: X5X' -H 'Authorization: Bearer X5X' http://h/",
+        "curl -H 'Authorization: Basic X5X' http://h/",
+        '{"level":"error","password":"X5X","user":"anna"}',
+        '{"access_token": "X5X\\"X5X"}',
+        r'{"msg":"{\"password\":\"X5X\"}"}',
+        "{'password': 'X5X'}",
+        "ALTER ROLE app PASSWORD 'X5X'",
+        '{"jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJYNVgifQ.X5X-_"}',
     ],
 )
 def test_secrets_in_commands_and_addresses_are_masked(text: str) -> None:
@@ -156,7 +164,30 @@ def test_nothing_else_is_masked_in_a_command() -> None:
     assert shown("command", words) == repr(words)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "KeyError: 'DATABASE_URL'",
+        "jwt.exceptions.InvalidTokenError: Signature has expired",
+        "TokenException: it has expired",
+        "open /run/secrets/db_password: no such file or directory",
+        'FATAL:  password authentication failed for user "app"',
+        '{"password": null}',
+    ],
+)
+def test_what_is_said_about_a_secret_is_none(text: str) -> None:
+    assert masked(text) == text
+
+
+@pytest.mark.parametrize("text", ["KEY" * 3000, "-" * 9000, "a" * 9000, "QWxhZGRpbjpvcGVuIHNlc2FtZQ" * 350])
+def test_a_long_word_is_looked_through_in_no_time(text: str) -> None:
+    began = time.monotonic()
+    assert masked(text) == text
+    assert time.monotonic() - began < 2
+
+
 def test_what_stands_around_a_masked_secret_stays() -> None:
+    assert masked('{"password":"x","user":"anna"}') == '{"password":***,"user":"anna"}'
     assert shown("URL", "postgresql://u:p@h/db") == "'postgresql://u:***@h/db'"
     assert shown("command", "a --requirepass x --port 1") == "'a --requirepass *** --port 1'"
     assert shown("command", "a --password='x y' b") == "'a --password=*** b'"

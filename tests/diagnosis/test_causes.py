@@ -23,8 +23,16 @@ LINES = {
     "locked-out": '"POST /login HTTP/1.1" 429 Too Many Requests',
 }
 OTHERS = {
-    "missing-secret": ["cache key session was not found", "API key is missing in the request", "password missing"],
-    "certificate": ["loaded x509 key pair"],
+    "disk-full": ["the proxy is misconfigured", "MisconfigurationError: ALLOWED_HOSTS"],
+    "blocked": ["block timeout is 5 s"],
+    "missing-secret": [
+        '10.0.0.1 - "GET /api/secrets/7 HTTP/1.1" 404 Not Found',
+        "GET /secrets/7: not found",
+        "cache key session was not found",
+        "API key is missing in the request",
+        "password missing",
+    ],
+    "certificate": ["loaded x509 key pair", "ValueError: unknown category 'x'", "unknown cause"],
     "wrong-database": ["the database does not exist yet, making it"],
     "locked-out": ['"GET /tasks/429 HTTP/1.1" 200'],
 }
@@ -51,6 +59,23 @@ def test_each_has_a_name_of_its_own_and_the_deepest_comes_first() -> None:
 def test_a_line_speaks_of_its_cause_alone(id: str, line: str) -> None:
     shape = Shape("api", "error", line, 1, samples=[line])
     assert [cause.id for cause in causes() if cause.speaks_in(shape)] == [id]
+    assert is_known(line)
+
+
+SPELLED_OTHERWISE = [
+    ("disk-full", "MISCONF Redis is configured to save RDB snapshots"),
+    ("certificate", "SSL error: tlsv1 alert unknown ca"),
+    ("certificate", "tls: unknown CA, closing"),
+    ("blocked", "ERROR: lock timeout"),
+    ("missing-secret", "error: file ../secrets/pg.txt does not exist"),
+    ("service-down", "Error: connect ECONNREFUSED 172.18.0.4:5432"),
+    ("service-down", "Error: getaddrinfo ENOTFOUND redis"),
+]
+
+
+@pytest.mark.parametrize(("id", "line"), SPELLED_OTHERWISE)
+def test_other_words_for_it_are_read_too(id: str, line: str) -> None:
+    assert [cause.id for cause in causes() if cause.reads(f"one line before\n{line}")] == [id]
     assert is_known(line)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -102,6 +103,14 @@ def test_a_transaction_that_pauses_for_a_moment_blocks_nobody() -> None:
     assert asked("blocked", seen).answer == "yes"
 
 
+def test_of_many_that_are_to_be_ended_there_is_still_room_for_how_to_go_on() -> None:
+    row = {"application": "app", "role": "app", "query": "", "tables": "users", "age": 9}
+    seen = scene(databases={"main": partial(Session, DEAD)})
+    seen.idle = [{**row, "pid": pid} for pid in range(20)]
+    assert len(asked("blocked", seen).next) == 3
+    assert asked("blocked", seen).words.count("pid ") == 20
+
+
 def test_who_waits_for_a_waiting_one_is_not_the_one_to_end() -> None:
     def waits(pid: int, blocker: int, seconds: int = 9) -> dict[str, object]:
         told = {"application": "api", "role": "app", "state": "active", "age": 9, "blocker_query": "select 1"}
@@ -126,8 +135,18 @@ def test_a_database_that_does_not_answer_is_asked_once_and_no_more() -> None:
     assert len(opened) == 1
 
 
-def test_statements_are_shown_without_their_values() -> None:
-    assert plain_sql("select 'it''s',\n  'x'") == "select '…', '…'"
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("select 'it''s',\n  'x'", "select '…', '…'"),
+        ("select E'it\\'s s3cret', 1", "select '…', 1"),
+        ("select $$s3cret$$, $a$s3cret$a$, $1", "select '…', '…', $1"),
+        ("update users set note = 's3cret and more", "update users set note = '…'"),
+        ("do $$ begin s3cret", "do '…'"),
+    ],
+)
+def test_statements_are_shown_without_their_values(statement: str, shown: str) -> None:
+    assert plain_sql(statement) == shown
 
 
 # --- enum labels ----------------------------------------------------------------------------------
@@ -233,6 +252,34 @@ def test_what_the_log_expects_of_several_types() -> None:
     assert from_log(list(found)).types == {"role": ("ADMIN", "USER"), "kind": ("ADMIN", "USER")}
 
 
+RAISED = ENUM.format("admin")
+AS_JSON = {
+    "at the end": json.dumps({"level": "ERROR", "exc_info": f"LookupError: {RAISED}"}),
+    "before more": json.dumps({"level": "ERROR", "exc_info": f"LookupError: {RAISED}\n\nThe above exception"}),
+    "in logfmt": f'level=error err="{RAISED}"',
+}
+
+
+@pytest.mark.parametrize("said", AS_JSON.values(), ids=AS_JSON)
+def test_labels_in_a_log_of_json_end_where_the_message_ends(said: str) -> None:
+    found = Shapes()
+    found.read("api", [said])
+    assert from_log(list(found)).types == {"role": ("ADMIN", "USER")}
+
+
+def test_a_label_that_is_cut_or_spelled_otherwise_is_not_taken_for_one() -> None:
+    found = Shapes()
+    long = json.dumps({"level": "ERROR", "msg": f"{'x ' * 400}{RAISED}, {'LABEL, ' * 300}ÄRGER"})
+    found.read("api", [long])
+    assert from_log(list(found)).types == {"role": ("ADMIN", "USER", "LABEL")}
+
+
+def test_a_label_that_a_statement_used_is_read_in_a_log_of_json(roles: Server) -> None:
+    used = 'invalid input value for enum role: "ADMIN"'
+    assert enums(roles, json.dumps({"level": "ERROR", "msg": used})).words == enums(roles, line(used)).words
+    assert "ADMIN" in enums(roles, line(used)).words
+
+
 # --- the database's name --------------------------------------------------------------------------
 
 
@@ -245,6 +292,11 @@ def test_a_database_that_there_is_not_is_named_with_those_that_there_are(databas
     assert told.answer == "yes"
     assert "api asks for 'appp'" in told.words
     assert database.dbname in told.words
+
+
+def test_a_database_that_there_is_not_is_named_out_of_a_log_of_json(database: Server) -> None:
+    said = json.dumps({"level": "ERROR", "msg": 'FATAL:  database "appp" does not exist'})
+    assert "api asks for 'appp'" in named(database, state("api"), logs={"api": [said]}).words
 
 
 def test_a_database_that_is_there_by_now_is_none(database: Server) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from authorities import TlsServer, authority
 from diagnosis.scenes import NOW, asked, failed, line, passed, scene, state
 
 from recover.checks.tls import TlsIsGood
+from recover.diagnosis import machine
 from recover.evidence import Evidence
 from recover.web import HttpWeb
 
@@ -53,6 +55,12 @@ def test_a_file_system_without_inodes_is_full_although_it_has_room(small: Path) 
     assert "none of its 50 inodes" in told.words
 
 
+def test_a_mount_whose_name_is_no_utf_8_is_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_bytes(b"tmpfs /mnt/caf\xe9 tmpfs rw 0 0\n")
+    [found] = machine._lines_of(tmp_path / "mounts")
+    assert os.fsencode(found.split()[1]) == b"/mnt/caf\xe9"
+
+
 def test_a_folder_behind_a_link_is_looked_into(small: Path, tmp_path: Path) -> None:
     (small / "filler").write_bytes(b"x" * (1 << 20))
     (tmp_path / "link").symlink_to(small.parent)
@@ -87,6 +95,10 @@ DISKS = {
 def test_how_much_is_room(disk: Disk, answer: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("recover.diagnosis.machine.os.statvfs", lambda _path: disk)
     assert asked("disk-full", scene(folders=[tmp_path])).answer == answer
+
+
+def test_a_disk_that_nobody_looked_at_is_not_refuted() -> None:
+    assert asked("disk-full", scene()).answer == "unknown"
 
 
 def test_a_folder_that_is_not_there_is_no_full_disk(tmp_path: Path) -> None:
@@ -130,6 +142,13 @@ def test_what_a_service_that_is_down_only_warned_of_is_no_proof(tmp_path: Path) 
 def test_what_an_earlier_instance_lacked_is_of_the_past(tmp_path: Path) -> None:
     down = state("api", "exited", started_at=NOW)
     assert asked("missing-secret", scene(down, logs={"api": [line(lost(tmp_path / "key"))]})).answer == "unknown"
+
+
+def test_what_was_said_in_the_second_of_the_start_is_of_this_instance(tmp_path: Path) -> None:
+    """nginx and Go write whole seconds, and what lacks a file ends in its first one."""
+    down = state("api", "exited", started_at=NOW + timedelta(seconds=0.7))
+    said = f"{NOW:%Y/%m/%d %H:%M:%S} [emerg] 1#1: open {tmp_path}/key: no such file or directory"
+    assert asked("missing-secret", scene(down, logs={"api": [said]})).answer == "yes"
 
 
 def test_a_path_in_a_container_is_looked_up_in_its_mounts(tmp_path: Path) -> None:

@@ -129,14 +129,25 @@ def test_where_the_file_says_no_image_nothing_is_guessed() -> None:
 LIMITED = {"web": [line('"POST /login HTTP/1.1" 429')]}
 
 
-@pytest.mark.parametrize("answer", [failed("it answered 429"), failed("wait", again_in=30.0)])
+@pytest.mark.parametrize(
+    "answer", [failed("it answered 429"), failed("status 429, wanted 200"), failed("wait", again_in=30.0)]
+)
 def test_a_probe_that_was_asked_to_wait_is_named(answer: object) -> None:
     told = asked("locked-out", scene(answers={"login": answer}))  # type: ignore[dict-item]
     assert told.answer == "yes"
     assert "login" in told.words
 
 
-@pytest.mark.parametrize("answer", [passed("429 rows"), failed("there are 4290 rows"), failed("it is 1.429")])
+NO_LIMITS = [
+    passed("429 rows"),
+    failed("there are 4290 rows"),
+    failed("it is 1.429"),
+    failed("n is 429, wanted 0"),
+    failed("status 500, wanted 200: it took 429 ms"),
+]
+
+
+@pytest.mark.parametrize("answer", NO_LIMITS)
 def test_a_number_that_is_like_it_is_none(answer: object) -> None:
     assert asked("locked-out", scene(answers={"rows": answer}, logs=LIMITED)).answer == "no"  # type: ignore[dict-item]
 

@@ -172,6 +172,16 @@ def test_secrets_are_hidden_before_anything_is_cut_or_masked() -> None:
     assert seen.answers["login"].answer == "*** is wrong"
 
 
+def test_what_looks_like_a_secret_is_hidden_where_nobody_knows_it() -> None:
+    services = stack()
+    services.unready["db"] = f"cannot reach postgresql://app:pa55word@db/app: {'x ' * 150}"
+    view: Any = object()
+    probes = {"login": Asking(failed("status 500: {'password': 'pa55word'}"))}
+    seen = look(Source(services, probes=probes, view=view), DAY)
+    assert "pa55word" not in seen.states["db"].detail
+    assert seen.answers["login"].answer == "status 500: {'password': ***}"
+
+
 def test_lines_are_read_from_the_time_that_is_asked_for() -> None:
     services, now = stack(), datetime(2025, 8, 10, tzinfo=UTC)
     look(Source(services), DAY, now=now)

@@ -49,6 +49,14 @@ def test_nothing_wrong_has_no_root() -> None:
     assert "service-down" in names(found.refuted)
 
 
+@pytest.mark.parametrize(("level", "found"), [("INFO", None), ("DEBUG", None), ("ERROR", "certificate")])
+def test_without_probes_a_record_that_calls_itself_harmless_makes_no_root(level: str, found: str | None) -> None:
+    """A stack of which only the project is known; somebody scans its proxy."""
+    logs = {"proxy": [line("x509: certificate signed by unknown authority", level=level)]}
+    assert root(verdict(state("proxy"), state("api"), logs=logs)) == found
+    assert root(verdict(state("proxy", "exited"), state("api"), logs=logs)) == "certificate"
+
+
 PAST = [
     "could not write: No space left on device",
     "certificate verify failed",

@@ -63,7 +63,7 @@ def test_every_part_is_there(drifted: Verdict) -> None:
         "126 records of node_exporter (73 % of all lines, since 2025-08-09 16:00Z, older than the incident): "
         "clients that hang up before they have the answer; the exporter itself is well"
     ]
-    assert part(lines, "refuted")[0].startswith("disk-full, ")
+    assert part(lines, "refuted")[0].startswith("missing-secret, ")
     assert part(lines, "not seen")[0] == "the log of redis: it cannot be read"
     assert part(lines, "type") == ["recover run playbook.yml"]
 
@@ -194,3 +194,9 @@ def test_the_same_for_machines(drifted: Verdict) -> None:
 def test_nothing_wrong_for_machines() -> None:
     told = data(verdict(state("api"), answers={"login": passed()}), [])
     assert (told["root"], told["suspects"], told["begun"], told["next"]) == (None, [], None, [])
+
+
+def test_what_looks_like_a_secret_is_masked_for_machines_too() -> None:
+    judged = verdict(state("api"), logs={"api": [line("refused with password=correcthorse")]})
+    assert "correcthorse" not in json.dumps(data(judged, []))
+    assert "correcthorse" not in "".join(text(judged, []))

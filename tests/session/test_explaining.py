@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny import PLAYBOOK, TOKEN, Tiny
+
+from recover.journal.records import NAME
+from recover.secrets import Redactor, Secret
+from recover.session import bugs, explaining
 
 
 @pytest.fixture
@@ -45,6 +50,28 @@ def test_the_block_says_what_came_why_and_what_to_type(failed: Tiny) -> None:
         assert TOKEN not in done.stdout + done.stderr + again.stdout
     finally:
         failed.down()
+
+
+def test_a_bug_in_the_block_is_told_and_the_step_has_still_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("s3cret")
+
+    monkeypatch.setattr(explaining, "look", look)
+    monkeypatch.setattr(explaining, "source_of", lambda _session: None)
+    monkeypatch.setattr(explaining, "replace", lambda source, **_: source)
+    monkeypatch.setattr(explaining, "progress", lambda _folder: SimpleNamespace(run="r", resumable=False))
+    monkeypatch.setattr(bugs.tempfile, "tempdir", str(tmp_path))
+    (tmp_path / NAME).touch()
+    redactor = Redactor()
+    redactor.learn(Secret("s", "s3cret"))
+    session, options = SimpleNamespace(redactor=redactor), SimpleNamespace(flags="")
+    [said] = explaining.block(session, tmp_path, "web", options)  # type: ignore[arg-type]
+    assert said.startswith("why step web failed cannot be said: ")
+    report = Path(said.rpartition(": ")[2]).read_text()
+    assert "ZeroDivisionError" in report
+    assert "s3cret" not in report
 
 
 def test_a_step_by_name_one_that_there_is_not_and_a_run_without_a_failure(tmp_path: Path) -> None:
