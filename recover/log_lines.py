@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -98,26 +99,36 @@ def level_of(line: str) -> Level | None:
     return _LEVELS.get((found["upper"] or found["lower"] or found["named"]).lower()) if found else None
 
 
-def time_of(line: str) -> datetime | None:
+def zone_named(name: str) -> tzinfo:
+    """The zone of that name in the tz database, "" is this machine's. One that is not known is taken for UTC."""
+    if not name:
+        return datetime.now().astimezone().tzinfo or UTC
+    try:
+        return ZoneInfo(name.removeprefix(":"))  # with a colon as POSIX has it in TZ
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def time_of(line: str, zone: tzinfo = UTC) -> datetime | None:
     """When the line says it was written, in UTC; None when it does not, or names a zone that is not understood.
 
-    A time without a zone is taken as UTC: a service that writes the time of its own place has to say so.
+    `zone` is that of a time that names none.
     """
-    at = _time_of(line)
+    at = _time_of(line, zone)
     return at if at is None or at > EARLIEST else None
 
 
-def _time_of(line: str) -> datetime | None:
+def _time_of(line: str, zone: tzinfo) -> datetime | None:
     line = without_colours(line)
     if line[:1] == "{":
-        return _json_time(line)
+        return _json_time(line, zone)
     if found := _TIME.match(line):
-        return _instant(found["date"], found["zone"] or "")
+        return _instant(found["date"], found["zone"] or "", zone)
     if _IS_LOGFMT.match(line):
         told = _LOGFMT_TIME.match(line)
-        return _told(told[1]) if told else None
+        return _told(told[1], zone) if told else None
     named = _REDIS.match(line) or _ACCESS.match(line)
-    return _with_month(named) if named else None
+    return _with_month(named, zone) if named else None
 
 
 def without_colours(line: str) -> str:
@@ -166,21 +177,21 @@ def _json_level(line: str) -> Level | None:
     return _PINO.get(told) if isinstance(told, int) else None
 
 
-def _json_time(line: str) -> datetime | None:
+def _json_time(line: str, zone: tzinfo) -> datetime | None:
     members = _members(line)
     told = next((members[key] for key in _TIME_KEYS if key in members), None)
     if isinstance(told, str):
-        return _told(told)
+        return _told(told, zone)
     return _since_1970(told) if isinstance(told, int | float) else None
 
 
 # --- times ----------------------------------------------------------------------------------------
 
 
-def _told(text: str) -> datetime | None:
+def _told(text: str, zone: tzinfo) -> datetime | None:
     """A time that is a value: a date, or seconds since 1970."""
     if found := _TIME.match(text):
-        return _instant(found["date"], found["zone"] or "")
+        return _instant(found["date"], found["zone"] or "", zone)
     try:
         return _since_1970(float(text))
     except ValueError:
@@ -197,21 +208,23 @@ def _since_1970(number: float) -> datetime | None:
         return None
 
 
-def _instant(date: str, zone: str) -> datetime | None:
-    zone = zone.lstrip()
-    if zone[:1].isalpha() and zone not in ("Z", "UTC", "GMT"):
-        return None
-    offset = zone if zone[:1] in ("+", "-") else ""
+def _instant(date: str, told: str, zone: tzinfo) -> datetime | None:
+    """The time in UTC; `told` is the zone that stands beside it, or "" for none."""
+    told = told.lstrip()
+    if told[:1].isalpha():
+        if told not in ("Z", "UTC", "GMT"):
+            return None
+        told = "+00:00"
     try:
-        at = datetime.fromisoformat(date.replace("/", "-") + offset)
-        return at.astimezone(UTC) if offset else at.replace(tzinfo=UTC)
+        at = datetime.fromisoformat(date.replace("/", "-") + told)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def _with_month(found: re.Match[str]) -> datetime | None:
+def _with_month(found: re.Match[str], zone: tzinfo) -> datetime | None:
     """A time whose month is a name: Redis' (without a zone) and that of an access log."""
     told = found.groupdict()
     month = _MONTHS.get(told["month"])
     date = f"{told['year']}-{month:02}-{told['day']} {told['clock']}" if month else ""
-    return _instant(date, told.get("zone", ""))
+    return _instant(date, told.get("zone", ""), zone)

@@ -27,7 +27,8 @@ class ServiceState:
     `addresses` are those it connects from, where it has its own. `needs` are the services that its file
     wants before it.
     `note` says what cannot be known of it. `lacks` are what it mounts and is not there, as far as it can be seen from
-    here, when it was probed.
+    here, when it was probed. `zone` is that of the times that it writes without one: its name in the tz database, ""
+    for this machine's.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ServiceState:
     fixed: bool = True
     note: str = ""
     lacks: tuple[str, ...] = ()
+    zone: str = "UTC"
 
     @property
     def running(self) -> bool:

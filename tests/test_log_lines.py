@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recover.log_lines import level_of, time_of
+from recover.log_lines import level_of, time_of, zone_named
 
 AT = datetime(2025, 8, 10, 23, 15, 1, 123000, UTC)
 WHOLE = AT.replace(microsecond=0)
@@ -112,3 +113,35 @@ def test_no_line_is_too_odd(line: str) -> None:
     assert level_of(line) in (None, "debug", "info", "warning", "error", "critical")
     at = time_of(line)
     assert at is None or at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2025-08-10 23:15:01,123 ERROR app: boom",
+        '{"level":"error","time":"2025-08-10T23:15:01.123"}',
+        "level=error ts=2025-08-10T23:15:01.123 msg=boom",
+        "1:M 10 Aug 2025 23:15:01.123 # boom",
+    ],
+)
+def test_a_time_without_a_zone_is_in_that_of_its_service(line: str) -> None:
+    at = datetime(2025, 8, 10, 23, 15, 1, 123000, UTC)
+    assert time_of(line) == at
+    assert time_of(line, zone_named("America/New_York")) == at + timedelta(hours=4)
+    assert time_of(line, zone_named(":Europe/Berlin")) == at - timedelta(hours=2)
+
+
+@pytest.mark.parametrize("line", ["2025-08-10T23:15:01Z x", "2025-08-10 23:15:01 UTC [1] LOG:  x", '{"ts":1754867701}'])
+def test_a_time_that_says_its_zone_is_believed(line: str) -> None:
+    assert time_of(line, zone_named("America/New_York")) == datetime(2025, 8, 10, 23, 15, 1, tzinfo=UTC)
+
+
+def test_a_zone_without_a_name_is_this_machines_and_an_unknown_one_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "XXX+5")  # as POSIX has it: behind UTC
+    time.tzset()
+    try:
+        assert time_of("2025-08-10 23:15:01 x", zone_named("")) == datetime(2025, 8, 11, 4, 15, 1, tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert {zone_named(name) for name in ("No/Such", "/etc/passwd", "../x", "<+03>-3")} == {UTC}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from recover.errors import PlaybookError, RecoverError
 from recover.evidence import Evidence, utc_now
-from recover.log_lines import level_of, time_of
+from recover.log_lines import level_of, time_of, zone_named
 from recover.world import Resource, Seconds, View
 
 SHOWN = 300  # characters of the first matching line in the answer
@@ -101,9 +101,10 @@ class LogsAre:
         counted = Matches(_search(self.matching) if self.matching is not None else _is_bad)
         if self.rate_below is None:
             return counted
-        started = view.services.state(self.service).started_at
+        state = view.services.state(self.service)
         begins = utc_now() - timedelta(seconds=self.window)
-        for line in _since(begins, view.services.logs(self.service, max(begins, started) if started else begins)):
+        lines = view.services.logs(self.service, max(begins, state.started_at) if state.started_at else begins)
+        for line in _since(begins, lines, zone_named(state.zone)):
             counted.see(line)
         return counted
 
@@ -130,11 +131,11 @@ def _is_bad(line: str) -> bool:
     return level_of(line) in BAD
 
 
-def _since(begins: datetime, lines: Iterable[str]) -> Iterator[str]:
+def _since(begins: datetime, lines: Iterable[str], zone: tzinfo) -> Iterator[str]:
     """The lines that are not older by their own word: a runtime may give more than it was asked for."""
     young = True
     for line in lines:
-        at = time_of(line)
+        at = time_of(line, zone)
         young = young if at is None else at >= begins
         if young:
             yield line

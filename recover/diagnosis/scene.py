@@ -18,6 +18,7 @@ from recover.diagnosis.shapes import Shape, Shapes
 from recover.enums.expected import Expected
 from recover.errors import RecoverError, Unreachable
 from recover.evidence import Evidence
+from recover.log_lines import zone_named
 from recover.postgres import catalog
 from recover.stack import ServiceState
 from recover.world import Check, Row, SeeDatabase, SeeServices, View
@@ -163,7 +164,8 @@ def _look(scene: Scene, since: timedelta, pool: ThreadPoolExecutor, patience: fl
     states = list(pool.map(lambda name: _state(scene, name, patience), scene.names))
     scene.states = {state.name: state for state in states if state}
     for name in scene.names:
-        scene.shapes.read(name, _log(scene, name, scene.now - since))
+        zone = scene.states[name].zone if name in scene.states else "UTC"
+        scene.shapes.read(name, _log(scene, name, scene.now - since), zone_named(zone))
     for probe in probing:
         probe.result()
 

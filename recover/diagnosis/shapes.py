@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from recover.log_lines import Level, level_of, time_of, without_colours
 
@@ -97,9 +97,9 @@ class Shapes:
     def __iter__(self) -> Iterator[Shape]:
         return iter(self.found.values())
 
-    def read(self, service: str, lines: Iterable[str]) -> None:
-        """Take in the log of a service, line by line."""
-        for record in records(self._counted(lines)):
+    def read(self, service: str, lines: Iterable[str], zone: tzinfo = UTC) -> None:
+        """Take in the log of a service, line by line. `zone` is that of its times that name none."""
+        for record in records(self._counted(lines), zone):
             self._see(service, record)
 
     def _counted(self, lines: Iterable[str]) -> Iterator[str]:
@@ -161,11 +161,11 @@ _BESIDE = re.compile(
 """What comes with an error and does not say which: where in its statement, with which values, a page to read."""
 
 
-def records(lines: Iterable[str]) -> Iterator[Record]:
+def records(lines: Iterable[str], zone: tzinfo = UTC) -> Iterator[Record]:
     """The records of a log. Where lines have neither time nor level, each is one."""
     now: Record | None = None
     for line in map(without_colours, lines):
-        level, at = level_of(line), time_of(line)
+        level, at = level_of(line), time_of(line, zone)
         if level is None and at is None and now is not None and now.takes(line):
             now.add(line)
             continue

@@ -288,6 +288,7 @@ class ComposeRuntime:
             addresses=made.addresses(),
             needs=declared.needs if declared else (),
             lacks=self._lacks(declared) if declared and probe else (),
+            zone=verdict.zone_of(facts),
         )
 
     def _why_not_ready(self, facts: Facts, has: Mapping[str, str], wanted: Mapping[str, str], *, oneshot: bool) -> str:

@@ -57,6 +57,13 @@ def started_at(facts: Facts) -> datetime | None:
     return at if at and at.year > 1 else None
 
 
+def zone_of(facts: Facts) -> str:
+    """That of its programs' own times: of its TZ, of the host whose /etc/localtime it mounts, or else UTC."""
+    given = dict(pair.partition("=")[::2] for pair in facts["Config"].get("Env") or ())
+    mounted = any(mount.get("Destination") == "/etc/localtime" for mount in facts.get("Mounts") or ())
+    return given.get("TZ") or ("" if mounted else "UTC")
+
+
 def patience(facts: Facts) -> float:
     """Seconds that its health check may take."""
     return float((facts["Config"].get("Healthcheck") or {}).get("Timeout") or 0) / 1e9 or PROBE

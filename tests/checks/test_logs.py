@@ -156,6 +156,14 @@ def test_lines_older_than_the_window_do_not_count_nor_does_what_belongs_to_them(
     assert ask(services, LogsAre("api", rate_below="100/min", window=Seconds(300))).answer.startswith("6 in")
 
 
+def test_lines_have_the_time_of_the_place_of_their_service(services: FakeServices) -> None:
+    services.be("api", started_at=datetime.now(UTC) - timedelta(hours=9), zone="Etc/GMT+5")  # five hours behind UTC
+    services.say("api", line("app: boom", seconds_ago=5 * 3600 + 30))
+    assert ask(services, LogsAre("api", rate_below="100/min")).answer.startswith("1 in the last 60 s")
+    services.be("api", zone="UTC")
+    assert ask(services, LogsAre("api", rate_below="100/min")).answer.startswith("0 in the last 60 s")
+
+
 def test_what_an_earlier_incarnation_wrote_is_not_counted(services: FakeServices) -> None:
     services.say("api", "ERROR: boom")
     assert not ask(services, LogsAre("api", rate_below="1/min")).passed

@@ -188,6 +188,16 @@ def test_lines_are_read_from_the_time_that_is_asked_for() -> None:
     assert services.begins == [now - DAY] * 2
 
 
+def test_what_a_service_says_in_the_time_of_its_place_is_not_of_an_earlier_instance() -> None:
+    services, now = stack(), datetime.now(UTC)
+    for zone, new in (("Etc/GMT+5", True), ("UTC", False)):
+        services.be("api", started_at=now - timedelta(minutes=5), zone=zone)
+        services.say("api", f"{now - timedelta(hours=5, minutes=1):%Y-%m-%d %H:%M:%S} ERROR the local {zone} time")
+        seen = look(Source(services), DAY, now=now)
+        [shape] = [shape for shape in seen.shapes if zone in "".join(shape.samples)]
+        assert seen.is_new(shape) is new
+
+
 def test_a_real_log_that_is_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "local.yaml").write_text("local: 1\nservices: {web: {command: [sleep, '9']}}\n")
     (tmp_path / "log" / "web.log").mkdir(parents=True)

@@ -245,13 +245,14 @@ def test_what_is_given_arrives_as_it_is_and_is_kept_privately(made: Project) -> 
 def test_a_long_log_is_read_whole_with_and_without_a_terminal(tmp_path: Path, image: str, tty: str) -> None:
     number, wide, bare = 5_000, 40_000, "é" * 10
     talk = f"for n in range({number}): print(n, {bare!r}, flush=n % 3)\nprint('w' * {wide})"
-    said = {"a": {"image": image, "tty": tty == "true", "command": ["python", "-c", talk]}}
-    with project(tmp_path, json.dumps({"services": said}), {"IMAGE": image}) as made:
+    said = {"image": image, "tty": tty == "true", "command": ["python", "-c", talk], "environment": ["TZ=Asia/Tokyo"]}
+    with project(tmp_path, json.dumps({"services": {"a": said}}), {"IMAGE": image}) as made:
         made.compose("up", "--detach")
         until(lambda: made.runtime.state("a").status == "exited")
         *short, last = made.runtime.logs("a")
+        zone = made.runtime.state("a").zone
     assert short == [f"{n} {bare}" for n in range(number)]
-    assert last == "w" * wide
+    assert (last, zone) == ("w" * wide, "Asia/Tokyo")
 
 
 NOT_THERE = {

@@ -12,6 +12,7 @@ from replicas import Replica, free_port, replica, until
 
 from recover.errors import PlaybookError, StepError, Unreachable
 from recover.runtimes import RUNTIMES, Site
+from recover.stack import Given
 
 YAML = """
 local: 1
@@ -69,6 +70,17 @@ def test_a_service_gets_a_minimal_environment_and_what_is_declared(
     assert env["DECLARED"] == "as the file says"
     assert env["PATH"] == os.environ["PATH"]
     assert set(env) <= {"PATH", "HOME", "LANG", "TZ", "DECLARED", "LC_CTYPE"}  # Python itself sets LC_CTYPE
+
+
+def test_its_times_are_those_of_its_tz_of_ours_or_of_this_machine(
+    made: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    assert made.runtime.state("nosy").zone == ""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    assert made.runtime.state("nosy").zone == "Europe/Berlin"
+    made.runtime.start("nosy", Given({"TZ": "America/New_York"}))
+    assert made.runtime.state("nosy").zone == "America/New_York"
 
 
 def test_a_service_gets_no_file_of_the_caller_and_nothing_to_read(made: Replica) -> None:

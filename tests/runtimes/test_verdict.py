@@ -56,6 +56,19 @@ def test_the_status_in_our_words(facts: Any, status: str) -> None:
     assert verdict.status_of(facts) == status
 
 
+@pytest.mark.parametrize(
+    ("env", "mounts", "zone"),
+    [
+        (None, [], "UTC"),
+        (["PATH=/bin", "TZ=Europe/Berlin"], [], "Europe/Berlin"),
+        (["TZ=Europe/Berlin"], [{"Destination": "/etc/localtime"}], "Europe/Berlin"),
+        (["TZ="], [{"Destination": "/data"}, {"Destination": "/etc/localtime"}], ""),
+    ],
+)
+def test_the_zone_of_its_programs(env: list[str] | None, mounts: list[dict[str, str]], zone: str) -> None:
+    assert verdict.zone_of({"Config": {"Env": env}, "Mounts": mounts}) == zone
+
+
 def why(facts: Any, *, oneshot: bool = False, answer: tuple[int, str] | None = None) -> str:
     def ask(argv: Sequence[str]) -> tuple[int, str]:
         assert list(argv) == ["probe", "-x"]
