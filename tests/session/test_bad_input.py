@@ -39,6 +39,8 @@ def test_a_bad_playbook_is_refused_at_the_place_before_anything_starts(
     ("words", "code", "said"),
     [
         (("run", "nothing.yml"), 2, "cannot read nothing.yml"),
+        (("run", "--plan", "nothing.json"), 2, "recover plan PLAYBOOK -o nothing.json"),
+        (("enums", "repair", "--plan", "nothing.json", "--yes"), 2, "recover enums plan -o nothing.json"),
         (("resume",), 2, "no runs yet"),
         (("status", "x"), 2, "no runs yet"),
         (("drill", "up", "enum-cascad"), 2, "did you mean 'enum-cascade'?"),
