@@ -105,7 +105,15 @@ def _of_playbook(path: Path, options: Options) -> Iterator[tuple[Source, Redacto
     playbook = load_playbook(path, options)
     place = RunPlace("diagnose", options.state / project_of(playbook, options) / "diagnose")
     with opened(playbook, options, place, looking=True, patient=True) as session:
+        _require_replica(session)
         yield source_of(session), session.redactor
+
+
+def _require_replica(session: Opened) -> None:
+    """Raises Unreachable when there is no replica at all: each file in it would seem to be what is missing."""
+    if session.target.services.runtime == "local" and not Path(session.scope.target["folder"]).exists():
+        for service in session.runtime.names()[:1]:
+            session.runtime.state(service)
 
 
 def source_of(session: Opened) -> Source:

@@ -143,7 +143,8 @@ def opened(
     redactor = Redactor()
     with masking(redactor):
         folder = replica_folder(options.state, project, target)
-        services = _services(target, Site(target.services.files, project, folder, place.folder, looking))
+        site = Site(target.services.files, project, folder, place.folder, looking, options.project_flags)
+        services = _services(target, site)
         given = {"name": target.name, "project": project, "folder": str(folder)}
         secrets = Secrets(playbook, redactor)
         scope = Scope(playbook.values, secrets, given, services, place, playbook.folder)
