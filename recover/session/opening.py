@@ -82,7 +82,7 @@ class Opened:
         """Write the password file that `dsn` names (libpq documentation, "The Password File")."""
         server = self.databases(database).server
         password = server.password.reveal() if server.password else "*"
-        fields = (server.host, str(server.port), server.dbname, server.user, password)
+        fields = (server.host, str(server.port), "*", server.user, password)  # and of its copies
         line = ":".join(text.replace("\\", "\\\\").replace(":", "\\:") for text in fields)
         write_private(self._passfile, line + "\n")
 
