@@ -182,9 +182,10 @@ def _difference(object: str, before: str, after: str) -> list[str]:
 def _confirm(options: Options, lines: list[str], word: str) -> None:
     if options.yes:
         return
+    if options.ask or not options.json:
+        say(*lines)
     if not options.ask:
-        raise NeedsApproval(f"the {word} waits for a yes", next="look at it: recover enums plan; then add --yes")
-    say(*lines)
+        raise NeedsApproval(f"the {word} waits for a yes; nothing was touched", next="the same with --yes")
     if input(f"{word}? [y/N] ").strip().lower() not in ("y", "yes"):
         raise NeedsApproval(f"the {word} was not confirmed; nothing was touched")
 
