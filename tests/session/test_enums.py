@@ -80,6 +80,7 @@ def test_the_life_of_a_repair(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path
     found = doctor("diff", *E_, expect=4).stdout
     assert "'admin' becomes 'ADMIN'" in found
     assert "breaks silently (sure): view admins" in found
+    assert "next: recover enums plan --dsn … --expected expected.yml\n" in found
     refused = doctor("plan", *E_, expect=7)
     assert "add --rewrite-dependants" in refused.stderr
     plan = doctor("plan", *E_, "--rewrite-dependants", "-o", "plan.json").stdout
