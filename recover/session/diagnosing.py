@@ -174,6 +174,11 @@ def _proofs(session: Opened, spec: StepSpec) -> list[Check]:
     return [proof for proof, _ in work.proofs()] if work else []
 
 
+def same_playbook(path: Path, options: Options) -> str:
+    """The words of a next command on this playbook, with all that was given."""
+    return " ".join([shlex.quote(str(path)), *_given(options)]) + options.project_flags
+
+
 def _next(verdict: Verdict, path: Path | None, options: Options) -> list[str]:
     """What to type: what the answer knows, what the cause says, and the playbook where it has a step for it."""
     root = verdict.root
@@ -182,7 +187,7 @@ def _next(verdict: Verdict, path: Path | None, options: Options) -> list[str]:
     by_hand = [*root.told.next, *([] if root.told.next or root.cause.step else [root.cause.otherwise])]
     if path is None:
         return [line for line in (*by_hand, *_without_playbook(root, options)) if line]
-    where = " ".join([shlex.quote(str(path)), *_given(options)]) + options.project_flags
+    where = same_playbook(path, options)
     if root.cause.step and root.cause.step not in verdict.scene.source.steps:
         by_hand.append(root.cause.otherwise)
     return [line for line in (*by_hand, f"recover run {where}", f"recover plan {where}   # what that would do") if line]
