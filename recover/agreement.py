@@ -19,7 +19,7 @@ from typing import Any
 
 from recover import __version__
 from recover.acting import as_data
-from recover.errors import Drifted, UsageError
+from recover.errors import Drifted, Unreadable, UsageError
 from recover.journal.records import plain
 from recover.plan import Plan
 from recover.playbook.model import StepSpec
@@ -143,7 +143,8 @@ def canonical(value: object) -> bytes:
 
 
 def read(path: Path) -> Agreement:
-    """The plan in the file. Raises UsageError for a file that is none, or was changed; OSError as reading does."""
+    """The plan in the file. Raises UsageError for a file that is none, or was changed."""
+    again = f"recover plan PLAYBOOK -o {path}"
     try:
         value: dict[str, Any] = json.loads(path.read_text())
         digest = value.pop("sha256")
@@ -164,10 +165,10 @@ def read(path: Path) -> Agreement:
             {entry["step"]: entry for entry in value["steps"]},
             str(path),
         )
+    except OSError as error:
+        raise Unreadable.of(path, error, next=again) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            "this is not a plan of a run", where=str(path), why=str(error), next=f"recover plan PLAYBOOK -o {path}"
-        ) from None
+        raise UsageError("this is not a plan of a run", where=str(path), why=str(error), next=again) from None
 
 
 def _essence(told: Mapping[str, Any]) -> bytes:

@@ -33,6 +33,15 @@ class UsageError(RecoverError):
     exit_code = 2
 
 
+class Unreadable(UsageError):
+    """A file that the command line names cannot be read."""
+
+    @classmethod
+    def of(cls, path: object, error: OSError, *, next: str) -> Unreadable:
+        """The error for what the system said of that file."""
+        return cls(f"cannot read {path}", where=str(path), why=error.strerror or str(error), next=next)
+
+
 class PlaybookError(RecoverError):
     """A playbook (or a stack or scenario file) that cannot be used. Nothing was touched."""
 

@@ -18,7 +18,7 @@ from recover import errors
 from recover.agreement import canonical
 from recover.answers import Reply
 from recover.checks.service import looks_secret, shown
-from recover.errors import RecoverError, Unreachable, UsageError
+from recover.errors import RecoverError, Unreachable, Unreadable, UsageError
 from recover.journal.records import plain
 from recover.plain import load
 from recover.secrets import Redactor, Secret
@@ -241,13 +241,15 @@ def text(head: Mapping[str, object], recording: Recording) -> str:
 
 
 def read(path: Path) -> Snapshot:
-    """The snapshot in the file. Raises UsageError for a file that is none, or was changed; OSError as reading does."""
+    """The snapshot in the file. Raises UsageError for a file that is none, or was changed."""
+    again = f"recover snapshot PLAYBOOK -o {path}"
     try:
         value: dict[str, Any] = json.loads(path.read_text())
         digest = value.pop("sha256")
         if sha256(canonical(value)).hexdigest() != digest or value["v"] != VERSION:
             raise UsageError("the snapshot was changed, or made by another version", where=str(path))
         return Snapshot(value["target"], value["project"], value["answers"], str(path))
+    except OSError as error:
+        raise Unreadable.of(path, error, next=again) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        again = f"recover snapshot PLAYBOOK -o {path}"
         raise UsageError("this is not a snapshot", where=str(path), why=str(error), next=again) from None

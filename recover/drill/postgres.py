@@ -175,7 +175,7 @@ def _fill(data: Path, cluster: Cluster, programs: Path, who: Account) -> None:
     locale = LOCALE if int(version(programs).partition(".")[0]) >= BUILTIN_LOCALE else LOCALE[:1]
     who.run([*initdb, "--auth=scram-sha-256", "--encoding=UTF8", *locale])
     script = (
-        f"CREATE ROLE {quote_ident(cluster.role)} LOGIN PASSWORD {quote_literal(cluster.role_password)}\n"
+        f"CREATE ROLE {quote_ident(cluster.role)} LOGIN CREATEDB PASSWORD {quote_literal(cluster.role_password)}\n"
         f"CREATE DATABASE {quote_ident(cluster.database)} OWNER {quote_ident(cluster.role)}\n"
     )
     quiet = ["-c", "exit_on_error=on", "-c", "log_min_error_statement=panic"]  # no password in a log

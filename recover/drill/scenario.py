@@ -150,6 +150,14 @@ class Scenario:
             if fault.certificate and fault.certificate.pair not in self.replica.certificates:
                 raise ValueError(f"the fault {name} spoils {fault.certificate.pair!r}, which is no certificate of it")
 
+    @property
+    def example(self) -> str:
+        """The words that a break needs besides: a first fault, when none breaks anything by itself, or ""."""
+        if self.break_ != BreakSpec() or not self.faults:
+            return ""
+        name, fault = next(iter(self.faults.items()))
+        return f"--fault {name}={fault.choices[0]}" if fault.choices else f"--fault {name}"
+
     def damage(self, chosen: Mapping[str, str], runtime: str) -> Damage:
         """All that a break with the chosen faults does, and what takes back a former one's variables.
 

@@ -15,7 +15,7 @@ from recover import __version__
 from recover.enums.choices import Choices
 from recover.enums.expected import Expected, Member
 from recover.enums.repair import Repair
-from recover.errors import Drifted, UsageError
+from recover.errors import Drifted, Unreadable, UsageError
 
 VERSION = 1
 
@@ -58,7 +58,8 @@ def text(
 
 
 def read(path: Path) -> PlanFile:
-    """The plan in the file. Raises UsageError for a file that is none, OSError as reading does."""
+    """The plan in the file. Raises UsageError for a file that is none."""
+    again = f"recover enums plan -o {path}"
     try:
         value: dict[str, Any] = json.loads(path.read_text())
         if value["v"] != VERSION:
@@ -71,10 +72,10 @@ def read(path: Path) -> PlanFile:
             {name: tuple(labels) for name, labels in value["labels"]["before"].items()},
             tuple(value["statements"]),
         )
+    except OSError as error:
+        raise Unreadable.of(path, error, next=again) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            "this is not a plan of a repair", where=str(path), why=str(error), next=f"recover enums plan -o {path}"
-        ) from None
+        raise UsageError("this is not a plan of a repair", where=str(path), why=str(error), next=again) from None
 
 
 def _expected(value: dict[str, Any]) -> Expected:

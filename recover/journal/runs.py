@@ -16,22 +16,21 @@ def folders(state: Path, project: str | None = None) -> list[Path]:
     return sorted((path.parent for path in state.glob(pattern)), key=lambda folder: (folder.name, folder.parent.name))
 
 
-def find(state: Path, run: str | None, project: str | None = None) -> Path:
+def find(state: Path, run: str | None, project: str | None = None, *, flags: str = "") -> Path:
     """The folder of the run with this id (or a unique part of it), or the latest.
 
-    Raises UsageError when there is none, or more than one.
+    Raises UsageError when there is none, or more than one; `flags` are what the next command needs as well.
     """
     known = folders(state, project)
     if not known:
-        raise UsageError("there are no runs yet", where=str(state), next="recover run PLAYBOOK")
+        raise UsageError("there are no runs yet", where=str(state), next=f"recover run PLAYBOOK{flags}")
     if run is None:
         return known[-1]
     matching = [folder for folder in known if folder.name == run] or [f for f in known if run in f.name]
     if len(matching) != 1:
         found = ", ".join(f.name for f in matching) or "none"
-        raise UsageError(
-            f"no single run is called {run!r}", where=str(state), why=f"found: {found}", next="recover runs"
-        )
+        what = f"no single run is called {run!r}"
+        raise UsageError(what, where=str(state), why=f"found: {found}", next=f"recover runs{flags}")
     return matching[0]
 
 

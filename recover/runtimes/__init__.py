@@ -15,7 +15,8 @@ class Site:
     """Where the services of a target are: all that a runtime is built from.
 
     `replica` is the folder of the project's replica, which need not exist; `run` that of the run, which
-    exists as soon as something is done. With `looking` nothing is asked that is more than a look.
+    exists as soon as something is done. With `looking` nothing is asked that is more than a look. `flags` are what a
+    command on this replica needs besides.
     """
 
     files: tuple[Path, ...]
@@ -23,6 +24,7 @@ class Site:
     replica: Path
     run: Path
     looking: bool = False
+    flags: str = ""
 
 
 Builder = Callable[[Site], Runtime]
@@ -33,7 +35,7 @@ def _local(site: Site) -> Runtime:
 
     if len(site.files) != 1:
         raise PlaybookError(f"the runtime local is described by exactly one file, not {len(site.files)}")
-    return LocalRuntime(site.files[0], site.replica)
+    return LocalRuntime(site.files[0], site.replica, site.flags)
 
 
 def _compose(site: Site) -> Runtime:

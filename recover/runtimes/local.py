@@ -36,11 +36,13 @@ class LocalRuntime:
     `file` is a local.yaml, read once; `project` the replica's folder, whose `.env` is read each time, so
     that a changed variable counts from the next start on. A service is a process in a session and group
     of its own that outlives recover; what it writes is added to `log/NAME.log`. Raises PlaybookError for
-    a bad file or an unknown service, Unreachable when the folder or its `.env` is not there.
+    a bad file or an unknown service, Unreachable when the folder or its `.env` is not there, with the command that
+    makes it, which needs `flags`.
     """
 
     file: Path
     project: Path
+    flags: str = ""
 
     def names(self) -> tuple[str, ...]:
         """Every service, in the order of the file; needs no replica."""
@@ -185,7 +187,7 @@ class LocalRuntime:
                 f"there is no replica in {self.project}",
                 where=str(self.project / ".env"),
                 why=error.strerror or str(error),
-                next=f"recover drill up {self._scenario}",
+                next=f"recover drill up {self._scenario}{self.flags}",
             ) from None
         return Reader(values).services(self._tree)[name]
 

@@ -152,9 +152,8 @@ class Carrying:
         if self.options.step_by_step and actions:
             said = "".join(f"\n  {self.session.redactor.text(action.describe)}" for action in actions)
             if not self.session.live.gate.wants(f"step {spec.id}: {spec.name}{said}\ngo on?"):
-                raise NeedsApproval(
-                    f"step {spec.id} is not wanted now", next=f"recover resume {self.folder.name} --step"
-                )
+                again = f"recover resume {self.folder.name}{self.options.flags} --step"
+                raise NeedsApproval(f"step {spec.id} is not wanted now", next=again)
         if self.agreement is None:
             return
         facts = partial(step.work.fingerprint, self.session.live) if step.work else dict[str, str]

@@ -14,7 +14,7 @@ from recover.session.saying import note, say
 
 def approve(name: str, step: str, because: str, options: Options) -> int:
     """Say yes at the gate that the run waits at, and go on with it; the exit code."""
-    folder = find(options.state, name, options.project)
+    folder = find(options.state, name, options.project, flags=options.flags)
     with reopened(folder, options) as it:
         spec = next((spec for spec in it.session.specs if spec.id == step), None)
         if spec is None or spec.kind != "confirm":
@@ -31,7 +31,7 @@ def approve(name: str, step: str, because: str, options: Options) -> int:
 
 def abort(name: str | None, because: str, options: Options) -> int:
     """End a run for good; what it did stays. 0."""
-    folder = find(options.state, name, options.project)
+    folder = find(options.state, name, options.project, flags=options.flags)
     if not progress(folder).resumable:
         raise Precondition(f"run {folder.name} has ended already", next=f"recover status {folder.name}{options.flags}")
     with reopened(folder, options) as it, it.journal() as journal:
@@ -47,7 +47,7 @@ def takeover(name: str, because: str, options: Options) -> int:
 
     A holder that lives notices at its next line that it was taken over, and stops before its next act.
     """
-    folder = find(options.state, name, options.project)
+    folder = find(options.state, name, options.project, flags=options.flags)
     if not progress(folder).resumable:
         raise Precondition(f"run {folder.name} has ended", next=f"recover status {folder.name}{options.flags}")
     former = take_from(options.state, folder.parent.name)
@@ -58,11 +58,11 @@ def takeover(name: str, because: str, options: Options) -> int:
 
 def mark(name: str, step: str, verdict: str, because: str, options: Options) -> int:
     """Record a human's word on a step in doubt. Raises UsageError when it cannot be meant."""
-    folder = find(options.state, name, options.project)
+    folder = find(options.state, name, options.project, flags=options.flags)
     if verdict not in ("done", "retry"):
         raise UsageError(f"a step is marked done or retry, not {verdict!r}")
     if step not in progress(folder).steps:
-        raise UsageError(f"the run has no step {step!r}", next=f"recover status {folder.name}")
+        raise UsageError(f"the run has no step {step!r}", next=f"recover status {folder.name}{options.flags}")
     with reopened(folder, options) as it, it.journal() as journal:
         journal(StepMarked(step, "done" if verdict == "done" else "retry", who()[0], because))
     say(f"{step} is marked {verdict}", f"next: recover resume {folder.name}{options.flags}")

@@ -106,7 +106,15 @@ def _of_playbook(path: Path, options: Options) -> Iterator[tuple[Source, Redacto
     playbook = load_playbook(path, options)
     place = RunPlace("diagnose", options.state / project_of(playbook, options) / "diagnose")
     with opened(playbook, options, place, looking=True, patient=True) as session:
+        _require_replica(session)
         yield source_of(session), session.redactor
+
+
+def _require_replica(session: Opened) -> None:
+    """Raises Unreachable when there is no replica at all: each file in it would seem to be what is missing."""
+    if session.target.services.runtime == "local" and not Path(session.scope.target["folder"]).exists():
+        for service in session.runtime.names()[:1]:
+            session.runtime.state(service)
 
 
 def source_of(session: Opened) -> Source:
@@ -167,6 +175,11 @@ def _proofs(session: Opened, spec: StepSpec) -> list[Check]:
     return [proof for proof, _ in work.proofs()] if work else []
 
 
+def same_playbook(path: Path, options: Options) -> str:
+    """The words of a next command on this playbook, with all that was given."""
+    return " ".join([shlex.quote(str(path)), *_given(options)]) + options.project_flags
+
+
 def _next(verdict: Verdict, path: Path | None, options: Options) -> list[str]:
     """What to type: what the answer knows, what the cause says, and the playbook where it has a step for it."""
     root = verdict.root
@@ -175,7 +188,7 @@ def _next(verdict: Verdict, path: Path | None, options: Options) -> list[str]:
     by_hand = [*root.told.next, *([] if root.told.next or root.cause.step else [root.cause.otherwise])]
     if path is None:
         return [line for line in (*by_hand, *_without_playbook(root, options)) if line]
-    where = " ".join([shlex.quote(str(path)), *_given(options)]) + options.project_flags
+    where = same_playbook(path, options)
     if root.cause.step and root.cause.step not in verdict.scene.source.steps:
         by_hand.append(root.cause.otherwise)
     return [line for line in (*by_hand, f"recover run {where}", f"recover plan {where}   # what that would do") if line]

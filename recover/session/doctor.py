@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,12 @@ class Asked:
         """What a next command needs to find the same database; a DSN may hold a password and is not repeated."""
         where = f" --playbook {self.playbook}" if self.playbook else " --dsn …" if self.dsn else ""
         return where + (f" --database {self.database}" if self.database else "")
+
+    @property
+    def all_flags(self) -> str:
+        """The same for a command that has to know as well what the code expects; `map` is left out."""
+        said = {"expected": self.expected, "models": self.models, "source": self.source}
+        return self.flags + "".join(f" --{name} {shlex.quote(str(value))}" for name, value in said.items() if value)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,19 @@ class Drill:
         return f"recover drill {verb} {self.name}{self.options.drill_flags}"
 
     @property
+    def break_command(self) -> str:
+        """The command that breaks this replica, with the first fault where only a fault breaks anything."""
+        example = self.scenario.example
+        fault = f" {example}" if example else ""
+        other = "   # one of its faults: recover drill list" if example else ""
+        return f"{self.command('break')}{fault}{other}"
+
+    @property
+    def anew_command(self) -> str:
+        """The commands that take this replica down and build a new one."""
+        return f"{self.command('down')} && {self.command('up')}"
+
+    @property
     def plan_command(self) -> str:
         """The command that shows how the playbook would recover this very replica."""
         target = f" --target {self.options.target}" if self.options.runtime else ""
@@ -62,9 +75,8 @@ class Drill:
         path = self.replica.folder / MADE_FOR
         name = path.read_text() if path.is_file() else self.name
         if name != self.name:
-            raise Precondition(
-                f"the replica was made for {name}", where=str(self.replica.folder), next=self.command("down")
-            )
+            what = f"the replica was made for {name}"
+            raise Precondition(what, where=str(self.replica.folder), next=self.anew_command)
 
     def recovered(self) -> bool:
         """Has a run ended well since the break?"""
@@ -110,28 +122,32 @@ def drill_up(name: str, options: Options) -> int:
             session.write_passfile("main")
             start_all(session.live, session.live, _tell)
             _count(session).save(drill.replica.folder / BEFORE)
-    say(f"the replica is up: {drill.command('status')}", f"next: {drill.command('break')}")
+    say(f"the replica is up: {drill.command('status')}", f"next: {drill.break_command}")
     return 0
 
 
 def drill_break(name: str, options: Options, *, down: bool) -> int:
     """Make the incident; with `down` also stop every service.
 
-    Raises Precondition for a replica that was broken and recovered: breaking it again would change nothing.
+    Raises Precondition for a replica that was broken and recovered: breaking it again would change nothing, and
+    UsageError for a scenario of faults without one of them.
     """
     drill = _drill(name, options)
     with drill.alone("drill break"), drill.session() as session:
         drill.require_own()
         if drill.recovered():
-            again = f"{drill.command('down')} && {drill.command('up')}"
-            raise Precondition("the replica was broken and recovered; a break needs one that was not", next=again)
+            what = "the replica was broken and recovered; a break needs one that was not"
+            raise Precondition(what, next=drill.anew_command)
+        if drill.scenario.example and not options.faults and not down:
+            raise UsageError("without a fault this breaks nothing", next=drill.break_command)
         damage = drill.scenario.damage(options.faults, session.target.services.runtime)
         if drill.replica.broken_at() is None:
             _count(session).save(drill.replica.folder / BEFORE)
         break_it(drill.replica, drill.scenario, damage, session.live, session.live, _tell)
         if down:
             stop_all(session.live, session.live, _tell)
-    say(f"broken: {drill.scenario.title}", f"next: {drill.plan_command}")
+    faults = ", ".join(f"{name}={choice}" if choice else name for name, choice in options.faults.items())
+    say(f"broken: {drill.scenario.title}{f': {faults}' if faults else ''}", f"next: {drill.plan_command}")
     return 0
 
 

@@ -72,7 +72,7 @@ def diff(asked: Asked, form: str) -> int:
         if found.refusals:
             return BLOCKED
         if not found.clean and form == "text":
-            say(f"next: recover enums plan{asked.flags}")
+            say(f"next: recover enums plan{asked.all_flags}")
         return 0 if found.clean else DRIFT
 
 
@@ -89,7 +89,8 @@ def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
             say(text.rstrip())
         else:
             say(*_shown(repair), *(f"mind: {it.redactor.text(line)}" for line in minded))
-            say(f"next: recover enums repair{asked.flags}{f' --plan {output}' if output else ''}")
+            flags = f"{asked.flags} --plan {output}" if output else asked.all_flags
+            say(f"next: recover enums repair{flags}")
     return 0
 
 
@@ -140,7 +141,7 @@ def _whole_or_not(asked: Asked) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         what = "stopped at once: all of it has happened, or nothing"
-        raise Interrupted(what, signal=2, next=f"recover enums diff{asked.flags}") from None
+        raise Interrupted(what, signal=2, next=f"recover enums diff{asked.all_flags}") from None
 
 
 def _writer(each: Writer) -> Mapping[str, object]:
@@ -182,9 +183,10 @@ def _difference(object: str, before: str, after: str) -> list[str]:
 def _confirm(options: Options, lines: list[str], word: str) -> None:
     if options.yes:
         return
+    if options.ask or not options.json:
+        say(*lines)
     if not options.ask:
-        raise NeedsApproval(f"the {word} waits for a yes", next="look at it: recover enums plan; then add --yes")
-    say(*lines)
+        raise NeedsApproval(f"the {word} waits for a yes; nothing was touched", next="the same with --yes")
     if input(f"{word}? [y/N] ").strip().lower() not in ("y", "yes"):
         raise NeedsApproval(f"the {word} was not confirmed; nothing was touched")
 

@@ -35,9 +35,9 @@ def explain(run: str | None, step: str | None, options: Options) -> int:
 
     Raises UsageError for a step that the run does not have, and for a run in which none failed.
     """
-    folder = find(options.state, run, options.project)
+    folder = find(options.state, run, options.project, flags=options.flags)
     now = progress(folder)
-    told = account(records(folder / NAME), _step(now, step))
+    told = account(records(folder / NAME), _step(now, step, options.flags))
     options = replace(options, target=now.target, project=folder.parent.name, variables=now.variables)
     playbook = load_playbook(Path(now.playbook), options)
     with opened(playbook, options, RunPlace(folder.name, folder), looking=True, patient=True) as session:
@@ -64,7 +64,7 @@ def block(session: Opened, folder: Path, step: str, options: Options) -> list[st
         return [f"why step {step} failed cannot be said: {report_bug(error, session.redactor).where}"]
 
 
-def _step(now: Progress, step: str | None) -> str:
+def _step(now: Progress, step: str | None, flags: str) -> str:
     known = [
         *now.failed,
         *([now.in_flight] if now.in_flight else []),
@@ -73,7 +73,7 @@ def _step(now: Progress, step: str | None) -> str:
     ]
     if step is None:
         if not known:
-            raise UsageError(f"no step of run {now.run} failed", next=f"recover show {now.run}")
+            raise UsageError(f"no step of run {now.run} failed", next=f"recover show {now.run}{flags}")
         return known[0]
     if step not in {*now.steps, *known}:
         raise UsageError(f"run {now.run} has no step {step!r}", why=f"its steps: {', '.join(now.steps)}")

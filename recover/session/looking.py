@@ -17,7 +17,7 @@ from recover.session.saying import say, say_json
 
 def status(run: str | None, options: Options, *, handover: bool = False) -> int:
     """Where a run stands; with `handover` a card for whoever goes on with it."""
-    folder = find(options.state, run, options.project)
+    folder = find(options.state, run, options.project, flags=options.flags)
     now = progress(folder)
     if handover:
         say(*card(now, folder, _held(folder), options.flags))
@@ -41,7 +41,7 @@ def runs(options: Options) -> int:
 
 def show(run: str | None, options: Options) -> int:
     """Everything a run did and saw."""
-    folder = find(options.state, run, options.project)
+    folder = find(options.state, run, options.project, flags=options.flags)
     kept = records(folder / NAME)
     if options.json:
         for record in kept:

@@ -82,7 +82,7 @@ class Opened:
         """Write the password file that `dsn` names (libpq documentation, "The Password File")."""
         server = self.databases(database).server
         password = server.password.reveal() if server.password else "*"
-        fields = (server.host, str(server.port), server.dbname, server.user, password)
+        fields = (server.host, str(server.port), "*", server.user, password)  # and of its copies
         line = ":".join(text.replace("\\", "\\\\").replace(":", "\\:") for text in fields)
         write_private(self._passfile, line + "\n")
 
@@ -143,7 +143,8 @@ def opened(
     redactor = Redactor()
     with masking(redactor):
         folder = replica_folder(options.state, project, target)
-        services = _services(target, Site(target.services.files, project, folder, place.folder, looking))
+        site = Site(target.services.files, project, folder, place.folder, looking, options.project_flags)
+        services = _services(target, site)
         given = {"name": target.name, "project": project, "folder": str(folder)}
         secrets = Secrets(playbook, redactor)
         scope = Scope(playbook.values, secrets, given, services, place, playbook.folder)

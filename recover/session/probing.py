@@ -12,6 +12,7 @@ from recover.journal.records import NAME, FileJournal, create, write_private
 from recover.playbook.scope import Asked
 from recover.probing import Matrix, Row, Trial, trials
 from recover.session.carrying import Carrying, closing_journal
+from recover.session.diagnosing import same_playbook
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
@@ -37,7 +38,11 @@ def ask(path: Path, options: Options) -> int:
     else:
         say(*(f"{'ok' if found[name].passed else 'NO'}  {name}: {q} {a}" for name, (q, a) in told.items()))
         say(*([] if told else ["the playbook has no probes"]))
-    return 0 if all(answer.passed for answer in found.values()) else StepError.exit_code
+    if all(answer.passed for answer in found.values()):
+        return 0
+    if not options.json:
+        say(f"next: recover diagnose {same_playbook(path, options)}")
+    return StepError.exit_code
 
 
 def _probes(session: Opened) -> dict[str, Asked]:
@@ -70,6 +75,8 @@ def each(path: Path, options: Options, step: str | None) -> int:
                 _begin(session, options, run, combinations), combinations
             )
     _tell(matrix, options)
+    if not matrix.rows[0].good and not options.json:
+        say(f"next: recover diagnose {same_playbook(path, options)}")
     return 0 if matrix.good else BROKEN
 
 

@@ -22,7 +22,7 @@ def rollback(name: str | None, options: Options, *, to: str | None, because: str
     Back to before the run, or to where step `to` was done. Raises Precondition, with nothing touched, when a later
     run acted or an act cannot be taken back, NeedsApproval when nobody said yes.
     """
-    folder = find(options.state, name, options.project)
+    folder = find(options.state, name, options.project, flags=options.flags)
     before = progress(folder)
     steps = _after(before, to)
     _require_latest(options, before.run, folder.parent.name)
@@ -35,7 +35,7 @@ def rollback(name: str | None, options: Options, *, to: str | None, because: str
         _show(it, chain)
         if not chain:
             return 0
-        require_possible(chain, next=_shorter(chain, before, folder.name))
+        require_possible(chain, next=_shorter(chain, before, folder.name) + options.flags)
         if not _wanted(it, options):
             say("nothing was done")
             return 0
@@ -48,7 +48,7 @@ def go_on(it: Reopened) -> int:
     it.end_leftovers()
     note(f"run {it.folder.name} was being rolled back: that goes on")
     chain = undos(it.before, it.before.rolling_back, load_action)
-    require_possible(chain, next=f"recover show {it.folder.name}")
+    require_possible(chain, next=f"recover show {it.folder.name}{it.options.flags}")
     return _carry_out(it, chain, RollbackStarted(it.before.rolling_back, "the rollback was cut off"))
 
 

@@ -86,7 +86,7 @@ def _asked_for(path: Path | None, options: Options, agreement: Agreement | None)
 
 def resume(name: str | None, options: Options, *, accept_edits: bool = False) -> int:
     """Go on with a run: probe what is done, do what is not; the exit code. A rollback that was cut off goes on."""
-    folder = find(options.state, name, options.project)
+    folder = find(options.state, name, options.project, flags=options.flags)
     before = progress(folder)
     if not before.run:
         raise Precondition(
@@ -95,7 +95,8 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
     if before.aborted:
         raise Precondition(
             f"run {before.run} was aborted by {before.aborted['by']}: {before.aborted['because']}",
-            next=f"recover rollback {before.run}{options.flags}, or begin anew: recover run {before.playbook}",
+            next=f"recover rollback {before.run}{options.flags}, or begin anew: "
+            f"recover run {before.playbook}{options.flags}",
         )
     if not before.resumable:
         say(f"run {before.run} has ended: {before.ended and before.ended['outcome']}; there is nothing to resume")
@@ -196,5 +197,5 @@ def _same_steps(it: Reopened, *, accept_edits: bool) -> dict[str, str]:
         f"the playbook was edited since the run began: {', '.join(changed) or 'the order of its steps'}",
         where=str(session.playbook.source),
         why=diff,
-        next=f"revert the edit, or: recover resume {folder.name} --accept-edits",
+        next=f"revert the edit, or: recover resume {folder.name}{it.options.flags} --accept-edits",
     )

@@ -43,6 +43,14 @@ def test_a_scenario_is_found_by_its_incident_and_read(shelf: Path) -> None:
     assert list(incidents()) == ["outage"]
 
 
+def test_a_scenario_that_breaks_nothing_by_itself_names_a_fault(shelf: Path) -> None:
+    for fault, words in (("lost: {help: x}", "lost"), ("bad: {env: A, choices: [x, y], help: x}", "bad=x")):
+        text = f"scenario: 1\ntitle: B\nlike: incident\nfaults:\n  {fault}\n"
+        (shelf / "outage" / "scenarios" / "other.yml").write_text(text)
+        assert find("outage/other").example == f"--fault {words}"
+    assert find("outage").example == ""
+
+
 def test_the_shipped_incident_is_on_a_shelf() -> None:
     assert "enum-cascade" in incidents()
 
@@ -99,6 +107,7 @@ def test_a_scenario_like_another_one_takes_its_replica_and_not_its_break(shelf: 
     assert found.replica.ports == incident.replica.ports
     assert (found.restored, found.playbook) == (incident.restored, incident.playbook)
     assert found.damage({}, "local") == Damage()
+    assert (found.example, incident.example) == ("", "")
     assert [name for name, _ in scenarios()] == ["outage", "outage/other"]
     (shelf / "outage" / "scenarios" / "other.yml").write_text("scenario: 1\nlike: none\n")
     with pytest.raises(PlaybookError, match="no scenario 'none'"):

@@ -44,6 +44,10 @@ def test_every_type_gets_the_names_of_the_deployed_code_and_raw_sql_goes_on(dril
     assert [w for w in found["writers"] if "routes/auth.py" in w["where"] and w["certainty"] == "sure"]
     assert found["blocked"] == []
 
+    # both rehearsals of the README go on this replica: with the playbook's secret, and with the DSN that is shown
+    drill.recover("rehearse", PLAYBOOK)
+    drill.recover("enums", "rehearse", "--dsn", drill.facts["dsn"], "--expected", file, "--source", source)
+
     assert drill.login().status == 500
     assert register(drill, "before@example.com") == 201
     drill.recover("enums", "repair", *HERE, "--expected", file, "--strategy", "expand", "--yes")

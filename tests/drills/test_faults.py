@@ -63,7 +63,13 @@ def test_logins_work_and_nothing_is_to_be_done_until_a_fault_is_made_and_redis_i
     assert (faults.login().status, faults.login(password="wrong").status) == (200, 401)
     assert "nothing to do" in faults.recover("run", PLAYBOOK).stdout
     assert faults.diagnosed(expect=0)["root"] is None
-    assert "made for enum-cascade/faults" in Drill(faults.state).drill("break", expect=7).stderr
+    other = Drill(faults.state).drill("break", expect=7).stderr
+    assert "made for enum-cascade/faults" in other
+    assert "recover drill down enum-cascade --state-dir" in other
+    assert "&& recover drill up enum-cascade --state-dir" in other
+    none = faults.drill("break", expect=2).stderr
+    assert "without a fault this breaks nothing" in none
+    assert "--fault redis-down   # one of its faults: recover drill list" in none
     made(faults, "redis-down")
     assert faults.services.state("redis").status == "stopped"
     assert faults.cause() == "service-down"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tiny import Tiny
 
@@ -39,6 +41,8 @@ def test_a_bad_playbook_is_refused_at_the_place_before_anything_starts(
     ("words", "code", "said"),
     [
         (("run", "nothing.yml"), 2, "cannot read nothing.yml"),
+        (("run", "--plan", "nothing.json"), 2, "recover plan PLAYBOOK -o nothing.json"),
+        (("enums", "repair", "--plan", "nothing.json", "--yes"), 2, "recover enums plan -o nothing.json"),
         (("resume",), 2, "no runs yet"),
         (("status", "x"), 2, "no runs yet"),
         (("drill", "up", "enum-cascad"), 2, "did you mean 'enum-cascade'?"),
@@ -69,7 +73,7 @@ def test_options_are_checked(tiny: Tiny) -> None:
 def test_a_replica_that_is_not_there_is_said_and_nothing_is_made(tiny: Tiny) -> None:
     refused = tiny.recover("plan", str(tiny.playbook), "--project", "elsewhere", expect=7)
     assert "no replica" in refused.stderr
-    assert "recover drill up" in refused.stderr
+    assert re.search(rf"next: recover drill up \S+ --project elsewhere --state-dir {tiny.state}\n", refused.stderr)
     assert not (tiny.state / "elsewhere").exists()
 
 

@@ -174,6 +174,9 @@ def test_the_replica_that_is_not_there_at_all(tiny: Tiny) -> None:
     assert failed.returncode == 7
     assert failed.stderr.count("there is no replica") == 1
     kept.rename(tiny.replica / ".env")
+    elsewhere = tiny.recover("diagnose", str(tiny.playbook), "--project", "elsewhere", expect=7)
+    assert elsewhere.stdout == ""  # no secret to put back: all of it is missing
+    assert "recover drill up SCENARIO --project elsewhere" in elsewhere.stderr
 
 
 def test_a_file_without_services_is_nothing_to_look_at(tiny: Tiny) -> None:

@@ -80,6 +80,7 @@ def test_the_life_of_a_repair(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path
     found = doctor("diff", *E_, expect=4).stdout
     assert "'admin' becomes 'ADMIN'" in found
     assert "breaks silently (sure): view admins" in found
+    assert "next: recover enums plan --dsn … --expected expected.yml\n" in found
     refused = doctor("plan", *E_, expect=7)
     assert "add --rewrite-dependants" in refused.stderr
     plan = doctor("plan", *E_, "--rewrite-dependants", "-o", "plan.json").stdout
@@ -88,10 +89,15 @@ def test_the_life_of_a_repair(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path
     assert "mind: this assumes code that expects these labels (expected.yml)" in plan
     assert (tmp_path / "plan.json").stat().st_mode & 0o777 == 0o600
     waits = doctor("repair", "--plan", "plan.json", expect=10)
-    assert "--yes" in waits.stderr
+    assert "the same with --yes" in waits.stderr
+    assert all(line in waits.stdout for line in plan.splitlines() if line.startswith("ALTER"))
     assert (catalog(admin_sql), rows(admin_sql)) == before
 
     done = doctor("repair", "--plan", "plan.json", "--yes").stdout
+    asked = doctor("undo", expect=10)
+    assert asked.stdout.startswith("undo of ")
+    assert "RENAME VALUE 'ADMIN' TO 'admin'" in asked.stdout
+    assert "the same with --yes" in asked.stderr
     planned = json.loads((tmp_path / "plan.json").read_text())["statements"]
     assert all(f"{statement};" in plan for statement in planned)
     assert sql("select statements from recover.enum_repairs") == [(planned,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,7 +79,9 @@ def test_a_step_by_name_one_that_there_is_not_and_a_run_without_a_failure(tmp_pa
     tiny = Tiny(tmp_path).build()
     try:
         tiny.recover("run", str(tiny.playbook))
-        assert "no step of run" in tiny.recover("explain", expect=2).stderr
+        none = tiny.recover("explain", expect=2).stderr
+        assert "no step of run" in none
+        assert re.search(rf"next: recover show \S+ --state-dir {tiny.state}\n", none)
         run = json.loads(tiny.recover("status", "--json").stdout)["run"]
         assert "has no step 'nothing'" in tiny.recover("explain", run, "nothing", expect=2).stderr
         told = json.loads(tiny.recover("explain", run, "web", "--json").stdout)

@@ -32,6 +32,8 @@ def test_runs_lists_all_and_status_finds_one_by_a_part_of_its_name(tiny: Tiny) -
     name = listed[0]["run"]
     assert f"tiny  {name}  recovered and verified" in tiny.recover("runs").stdout
     assert json.loads(tiny.recover("status", name[4:], "--json").stdout)["run"] == name
+    unknown = tiny.recover("status", "nobody", expect=2).stderr
+    assert f"next: recover runs --state-dir {tiny.state}\n" in unknown
     assert json.loads(tiny.recover("status", "--json").stdout)["done"] == ["web", "full", "final"]
 
 
@@ -46,6 +48,8 @@ def test_show_tells_the_story_and_gives_the_records(tiny: Tiny) -> None:
 
 def test_nothing_was_run_is_said(tiny: Tiny) -> None:
     assert "no runs yet" in tiny.recover("runs").stdout
+    none = tiny.recover("status", expect=2).stderr
+    assert f"next: recover run PLAYBOOK --state-dir {tiny.state}\n" in none
 
 
 def test_a_plan_makes_no_run_and_starts_nothing(tiny: Tiny) -> None:

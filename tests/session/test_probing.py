@@ -65,6 +65,8 @@ def test_the_probes_of_a_playbook_are_asked_and_nothing_is_changed(tiny: Tiny) -
     try:
         down = tiny.recover("probe", str(tiny.playbook), expect=1)
         assert "NO  home: does GET" in down.stdout
+        diagnose = f"next: recover diagnose {tiny.playbook} --state-dir {tiny.state}"
+        assert down.stdout.splitlines()[-1] == diagnose
         assert not list(tiny.state.glob("*/*/journal.jsonl"))
         tiny.recover("run", str(tiny.playbook), expect=3)
         told = json.loads(tiny.recover("probe", str(tiny.playbook), "--json").stdout)
@@ -95,6 +97,19 @@ def test_the_feature_that_breaks_it_is_named_and_all_is_put_back(tiny: Tiny) -> 
         )
         assert told["culprits"] == ["bad"]
         assert [row["on"] for row in told["rows"]] == [[], ["good"], ["bad"], ["fine"], ["good", "bad", "fine"]]
+    finally:
+        tiny.down()
+
+
+def test_what_is_broken_without_any_of_them_is_to_be_diagnosed(tiny: Tiny) -> None:
+    from recover.runtimes.local import LocalRuntime
+
+    (tiny.folder / "server.py").write_text(SERVER.replace('"bad" in on and ', ""))
+    try:
+        LocalRuntime(tiny.folder / "local.yaml", tiny.replica).start("web")
+        lines = tiny.recover("probe", str(tiny.playbook), "--each-middleware", "--yes", expect=3).stdout.splitlines()
+        assert lines[-2].startswith("it is broken with none of them on")
+        assert lines[-1] == f"next: recover diagnose {tiny.playbook} --state-dir {tiny.state}"
     finally:
         tiny.down()
 

@@ -77,6 +77,10 @@ def test_no_secret_is_in_it_and_a_changed_one_is_refused(stack: Tiny, database: 
     assert "the snapshot was changed" in refused.stderr
     file.write_text("[]")
     assert "not a snapshot" in stack.recover("plan", str(stack.playbook), "--against", str(file), expect=2).stderr
+    file.unlink()
+    refused = stack.recover("plan", str(stack.playbook), "--against", str(file), expect=2).stderr
+    assert f"cannot read {file}" in refused
+    assert f"recover snapshot PLAYBOOK -o {file}" in refused
 
 
 def test_what_only_looks_like_a_secret_is_masked_too(stack: Tiny) -> None:
