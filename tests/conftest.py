@@ -89,7 +89,9 @@ class Servers:
         programs = postgresqls.binaries(version)
         data = self._folder / str(version) / "data"
         cluster = Cluster(data, "super-user-password", ROLE, "app-password-5f1c", "app", programs)
-        return PostgresServer(self._stack.enter_context(server(cluster)), cluster, version)
+        started = PostgresServer(self._stack.enter_context(server(cluster)), cluster, version)
+        query(started.admin(), f"alter role {ROLE} nocreatedb")  # the replica's may make a copy; most may not
+        return started
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

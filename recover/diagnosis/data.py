@@ -29,7 +29,7 @@ def locks(scene: Scene, shapes: Sequence[Shape]) -> Told:  # noqa: ARG001 - the 
     waits = [row for row in scene.waits if _seconds(row["waits"]) >= WAITS]
     idle = [row for row in scene.idle if _seconds(row["age"]) >= IDLES]
     if found := [*map(_waits, waits), *map(_idles, idle)]:
-        return replace(yes(dict.fromkeys(found)), next=_ending(waits, idle))
+        return replace(yes(dict.fromkeys(found)), next=_ending(scene, waits, idle))
     return _unless_unseen(scene, "nobody waits for a lock")
 
 
@@ -38,13 +38,15 @@ def _seconds(told: object) -> int:
     return int(str(told or 0))
 
 
-def _ending(waits: Sequence[Row], idle: Sequence[Row]) -> tuple[str, ...]:
+def _ending(scene: Scene, waits: Sequence[Row], idle: Sequence[Row]) -> tuple[str, ...]:
     """How to end who stands in the way: those that nobody blocks themselves."""
     waiting = {row["pid"] for row in waits}
-    pids = [row["blocker"] for row in waits if row["blocker"] not in waiting] + [row["pid"] for row in idle]
+    blockers = [(row["blocker"], row) for row in waits if row["blocker"] not in waiting]
+    pids = dict([*blockers, *((row["pid"], row) for row in idle)])
     return tuple(
-        f"psql -c 'select pg_terminate_backend({pid})'   # as that role: its open transaction is taken back"
-        for pid in [*dict.fromkeys(pids)][:ENDED]
+        f"psql{scene.source.psql(str(row.get('database')))} -c 'select pg_terminate_backend({pid})'"
+        "   # as that role: its open transaction is taken back"
+        for pid, row in [*pids.items()][:ENDED]
     )
 
 

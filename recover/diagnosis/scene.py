@@ -51,7 +51,7 @@ class Source:
     playbook's own questions; `steps` the kinds of its steps; `folders` those whose file systems matter;
     `lacking` the playbook's files that could not be read, `unasked` what else cannot be asked, and why. `hide` takes
     secrets out of a text: before it is cut or masked, because a part of one would not be found again. `tell` gets what
-    somebody who waits should know.
+    somebody who waits should know. `psql` is what that program needs to get to a database.
     """
 
     services: SeeServices | None = None
@@ -67,6 +67,7 @@ class Source:
     unasked: Mapping[str, str] = field(default_factory=dict)
     hide: Callable[[str], str] = str
     tell: Callable[[str], None] = lambda _words: None
+    psql: Callable[[str], str] = lambda _name: ""
 
 
 @dataclass
@@ -249,8 +250,8 @@ def _locks(scene: Scene, asked: threading.Event, settle: float) -> None:
             scene.unseen[f"database {name}"] = words(error)
             if isinstance(error, Unreachable):
                 scene.deaf[name] = error
-        scene.waits += waits
-        scene.idle += idle
+        scene.waits += [{**row, "database": name} for row in waits]
+        scene.idle += [{**row, "database": name} for row in idle]
 
 
 def words(error: RecoverError) -> str:

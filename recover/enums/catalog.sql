@@ -252,8 +252,9 @@ WHERE e.undone_at IS NULL
 ORDER BY e.made_at, r.type;
 
 -- name: repairs
--- The repairs that can be taken back, the latest first.
-SELECT e.id, e.made_at::text AS made_at, e.labels_after, e.undo, e.locked
+-- The repairs that can be taken back, the latest first, and whether a later one was.
+SELECT e.id, e.made_at::text AS made_at, e.labels_after, e.undo, e.locked,
+       EXISTS (SELECT FROM recover.enum_repairs l WHERE l.undone_at IS NOT NULL AND l.made_at > e.made_at) AS older
 FROM recover.enum_repairs e
 WHERE e.undone_at IS NULL
 ORDER BY e.made_at DESC;

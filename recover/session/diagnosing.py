@@ -19,7 +19,7 @@ from recover.enums.expected import Expected
 from recover.errors import Precondition, RecoverError, Unreachable, UsageError
 from recover.evidence import few
 from recover.playbook.model import StepSpec
-from recover.postgres.session import Session, server_of
+from recover.postgres.session import Server, Session, server_of
 from recover.report import diagnosis as shown
 from recover.runtimes import RUNTIMES, Site
 from recover.secrets import Redactor
@@ -98,7 +98,7 @@ def _by_hand(dsn: str | None, options: Options, redactor: Redactor) -> Source:
     if server.password:
         redactor.learn(server.password)
     databases = {server.dbname or "the database": partial(Session, server, run="diagnose")}
-    return Source(services, databases, {name: name for name in databases})
+    return Source(services, databases, {name: name for name in databases}, psql=lambda _name: _psql(server))
 
 
 @contextmanager
@@ -135,7 +135,20 @@ def source_of(session: Opened) -> Source:
         lacking=[why for name, why in session.lacking.items() if name in files],
         unasked={f"secret {name}": why for name, why in session.lacking.items() if name not in files},
         hide=session.redactor.text,
+        psql=partial(_psql_of, session),
     )
+
+
+def _psql_of(session: Opened, name: str) -> str:
+    with suppress(RecoverError):
+        return _psql(session.databases(name).server)
+    return ""
+
+
+def _psql(server: Server) -> str:
+    """The options of psql that lead to the server, as the same role; the password it asks for itself."""
+    given = {"-h": server.host, "-p": str(server.port or ""), "-U": server.user, "-d": server.dbname}
+    return "".join(f" {flag} {shlex.quote(value)}" for flag, value in given.items() if value)
 
 
 def _expected(session: Opened) -> Mapping[str, Expected]:

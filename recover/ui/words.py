@@ -104,13 +104,15 @@ def _parts(event: StepFailed | RollbackFailed) -> list[str]:
 
 
 def closing(event: RunEnded, run: str) -> list[str]:
-    """The last lines: how it ended, and after a failure commands to paste.
+    """The last lines: how it ended, and unless all is well commands to paste.
 
     `run` is the run's id with the options that a next command needs to find it.
     """
     lines = [f"{event.outcome} ({span(event.seconds)}, exit {event.exit_code})"]
-    if event.exit_code in (0, DEGRADED):
+    if event.exit_code == 0:
         return lines
+    if event.exit_code == DEGRADED:
+        return [*lines, f"why:    recover explain {run}"]
     lines.append(f"look:   recover show {run}")
     if event.exit_code not in (InDoubt.exit_code, NeedsApproval.exit_code):  # then the failure's own next comes first
         lines.append(f"go on:  recover resume {run}")

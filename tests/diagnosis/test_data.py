@@ -68,14 +68,14 @@ def waiting(server: Server, holder: Server) -> Iterator[None]:
 def test_who_waits_for_whom_is_seen_by_looking_and_how_to_end_it(database: Server, sql: Sql) -> None:
     sql("create table users (id int)")
     with waiting(database, database):
-        seen = look(Source(**of(database)), DAY)
+        seen = look(Source(**of(database), psql=lambda name: f" -d {name}"), DAY)
         told = asked("blocked", seen)
     assert told.answer == "yes"
     assert "idle in transaction" in told.words
     assert "locks everybody out of users" in told.words
     assert "a secret" not in told.words
     [row] = seen.idle
-    assert told.next[0].startswith(f"psql -c 'select pg_terminate_backend({row['pid']})'")
+    assert told.next[0].startswith(f"psql -d main -c 'select pg_terminate_backend({row['pid']})'")
 
 
 def test_what_this_role_may_not_see_is_said_so(database: Server, sql: Sql, postgres: PostgresServer) -> None:

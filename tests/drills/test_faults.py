@@ -112,7 +112,13 @@ def test_a_login_waits_for_the_lock_that_the_worker_forgot(faults: Drill) -> Non
         "join pg_stat_activity h on h.pid = any(pg_blocking_pids(w.pid)) where w.application_name = 'aiwfe-api'"
     )
     assert ("aiwfe-worker", "idle in transaction") in faults.sql(holders)
-    assert faults.cause() == "blocked"
+    found = faults.diagnosed()
+    assert found["root"]["cause"] == "blocked"
+    port = Replica(faults.replica).env()["POSTGRES_PORT"]
+    where, _, pid = found["next"][0].partition(" -c 'select pg_terminate_backend(")
+    assert where == f"psql -h 127.0.0.1 -p {port} -U app -d aiwfe"
+    faults.sql(f"select pg_terminate_backend({pid.partition(')')[0]})")
+    assert faults.login().status == 200
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

@@ -115,6 +115,22 @@ def test_the_life_of_a_repair(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path
     assert "no repair is kept here that could be taken back" in doctor("undo", "--yes", expect=7).stderr
 
 
+def test_an_undo_given_twice_does_not_take_an_older_repair_back(doctor: Doctor, sql: Sql, tmp_path: Path) -> None:
+    sql("create type mood as enum ('a', 'b'); create table users (id int, mood mood)")
+    for old, new in (("a", "A"), ("A", "B")):
+        (tmp_path / "expected.yml").write_text(f"types: {{mood: [{new}, b]}}\nmap: {{mood: {{{old}: {new}}}}}\n")
+        doctor("repair", *E_, "--yes")
+    [[older], [newer]] = sql("select id from recover.enum_repairs order by made_at")
+    assert newer in doctor("undo", "--yes").stdout
+    refused = doctor("undo", "--yes", expect=7).stderr
+    assert "the latest repair was taken back already" in refused
+    assert f"recover enums undo --repair {older}" in refused
+    labels = "select array_agg(l::text) from unnest(enum_range(null::mood)) l"
+    assert sql(labels) == [(["A", "b"],)]
+    assert older in doctor("undo", "--yes", "--repair", older).stdout
+    assert sql(labels) == [(["a", "b"],)]
+
+
 def test_a_plan_is_carried_out_as_it_is_or_not_at_all(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path: Path) -> None:
     sql(SCHEMA)
     doctor("plan", *E_, "--rewrite-dependants", "-o", "plan.json")

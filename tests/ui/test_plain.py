@@ -39,6 +39,7 @@ STORY: list[tuple[Event, str]] = [
     (StepFailed("x", "it broke", "p.yml:3:1", "disk full", "make space"), "  because: disk full"),
     (StepFailed("x", "it broke", "p.yml:3:1", "disk full", "make space"), "  next: make space"),
     (RunEnded(1, "stopped at step x", 3.0), "go on:  recover resume r-1"),
+    (RunEnded(3, "recovered, degraded: x is left off", 3.0), "why:    recover explain r-1"),
 ]
 
 
