@@ -108,6 +108,26 @@ def database_name(scene: Scene, shapes: Sequence[Shape]) -> Told:
     return _unless_unseen(scene, f"the databases that are asked for are there: {', '.join(known)}")
 
 
+_REFUSED_AS = re.compile(r'password authentication failed for (?:user|role) \\?"([^"\\]+)')
+
+
+def credentials(scene: Scene, shapes: Sequence[Shape]) -> Told:
+    """Is a service refused for its password? Certain where the playbook's own password is refused as well.
+
+    A pooler has passwords of its own: what it says is another cause's.
+    """
+    said = [shape for shape in shapes if scene.is_new(shape) and not _POOLERS.search(shape.service)]
+    roles = {(s.service, role) for s in said for text in s.samples for role in _REFUSED_AS.findall(text)}
+    ours = [
+        why for what, why in scene.unseen.items() if what.startswith("database ") and "password authentication" in why
+    ]
+    if not (said or ours):
+        return Told("no", "no service is refused for its password")
+    refused = [f"{service} says that role {role!r} is refused" for service, role in sorted(roles)]
+    told = "; ".join([*refused, *(f"ours is refused too: {why}" for why in ours)])
+    return Told("yes" if said and ours else "unknown", told, tuple(dict.fromkeys(s.service for s in said)))
+
+
 def _set_otherwise(scene: Scene) -> list[str]:
     """The clients whose settings name another database than the playbook, and one that could be taken for it."""
     own = set(scene.source.dbnames.values())
@@ -274,11 +294,7 @@ def _from_log_words(told: Expected) -> str:
 
 def pooler(scene: Scene, shapes: Sequence[Shape]) -> Told:
     """Is a pooler not ready because it lets nobody in, while PostgreSQL itself does?"""
-    poolers = [
-        s
-        for s in scene.states.values()
-        if re.search(r"bouncer|pooler|pgcat|odyssey", s.name) and "exporter" not in s.name
-    ]
+    poolers = [s for s in scene.states.values() if _POOLERS.search(s.name) and "exporter" not in s.name]
     if not poolers:
         return Told("no", "there is no pooler")
     direct = bool(_databases(scene))
@@ -296,6 +312,7 @@ def pooler(scene: Scene, shapes: Sequence[Shape]) -> Told:
     return Told("no", ", ".join(f"{s.name} is {'ready' if s.ready else s.status}" for s in poolers))
 
 
+_POOLERS = re.compile(r"bouncer|pooler|pgcat|odyssey")
 _REFUSES = re.compile(r"no such user|authentication failed|auth_file|login failed|password|SASL", re.IGNORECASE)
 
 

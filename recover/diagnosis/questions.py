@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recover.diagnosis.data import database_name, enum_labels, locks, pooler
+from recover.diagnosis.data import credentials, database_name, enum_labels, locks, pooler
 from recover.diagnosis.machine import certificates, disk, missing_file
 from recover.diagnosis.running import images, limiter, probes, services
 from recover.diagnosis.told import Question
@@ -15,6 +15,7 @@ QUESTIONS: Mapping[str, Question] = {
     "certificates": certificates,
     "locks": locks,
     "database_name": database_name,
+    "credentials": credentials,
     "enum_labels": enum_labels,
     "pooler": pooler,
     "services": services,

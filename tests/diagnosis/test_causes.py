@@ -18,6 +18,7 @@ LINES = {
     "certificate": "ssl.SSLCertVerificationError: certificate verify failed: certificate has expired",
     "blocked": "ERROR:  canceling statement due to lock timeout",
     "wrong-database": 'FATAL:  database "aiwfe_old" does not exist',
+    "wrong-password": 'FATAL:  password authentication failed for user "app"',
     "enum-drift": "LookupError: 'admin' is not among the defined enum values. Enum name: userrole.",
     "service-down": "redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused.",
     "locked-out": '"POST /login HTTP/1.1" 429 Too Many Requests',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from threading import Thread
@@ -15,11 +16,14 @@ import pytest
 from conftest import PostgresServer, Sql
 from diagnosis.scenes import ENUM, NOW, asked, failed, line, passed, scene, state
 
+from recover.diagnosis.causes import causes
 from recover.diagnosis.data import from_log, plain_sql
 from recover.diagnosis.scene import Scene, Source, look
 from recover.diagnosis.shapes import Shapes
+from recover.diagnosis.verdict import judge
 from recover.enums.expected import Expected
 from recover.postgres.session import Server, Session
+from recover.secrets import Secret
 
 pytestmark = pytest.mark.postgres
 
@@ -343,6 +347,32 @@ def test_a_service_may_have_a_database_of_its_own(database: Server, name: str) -
 def test_without_a_database_nothing_is_known_of_names() -> None:
     seen = scene(state("api"), logs={"api": [line('database "x" does not exist')]})
     assert asked("wrong-database", seen).answer == "unknown"
+
+
+# --- passwords ------------------------------------------------------------------------------------
+
+REFUSED = line('connection failed: FATAL:  password authentication failed for user "app"')
+
+
+def test_a_refused_password_is_certain_when_the_playbooks_own_is_refused_too(database: Server) -> None:
+    wrong = replace(database, password=Secret("main", "not-the-password"))
+    for server, answer in ((database, "unknown"), (wrong, "yes")):
+        seen = look(Source(**of(server)), DAY)
+        seen.shapes.read("api", [REFUSED])
+        told = asked("wrong-password", seen)
+        assert (told.answer, told.about) == (answer, ("api",))
+        assert told.words.startswith("api says that role 'app' is refused")
+    assert asked("wrong-password", look(Source(**of(wrong)), DAY)).answer == "unknown"
+    assert asked("wrong-password", look(Source(**of(database)), DAY)).answer == "no"
+
+
+def test_what_a_pooler_says_of_passwords_is_its_own() -> None:
+    assert asked("wrong-password", scene(state("pgbouncer"), logs={"pgbouncer": [REFUSED]})).answer == "no"
+
+
+def test_a_service_that_ended_over_its_password_did_not_end_for_no_reason() -> None:
+    found = judge(scene(state("db"), state("api", "exited"), logs={"api": [REFUSED]}), causes())
+    assert [suspect.cause.id for suspect in found.suspects] == ["wrong-password", "service-down"]
 
 
 # --- the pooler -----------------------------------------------------------------------------------
