@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -89,8 +90,8 @@ def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
             say(text.rstrip())
         else:
             say(*_shown(repair), *(f"mind: {it.redactor.text(line)}" for line in minded))
-            flags = f"{asked.flags} --plan {output}" if output else asked.all_flags
-            say(f"next: recover enums repair{flags}")
+            first = "" if output else "the same with -o plan.json, then "
+            say(f"next: {first}recover enums repair{asked.flags} --plan {shlex.quote(str(output or 'plan.json'))}")
     return 0
 
 

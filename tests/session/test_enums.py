@@ -83,7 +83,11 @@ def test_the_life_of_a_repair(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path
     assert "next: recover enums plan --dsn … --expected expected.yml\n" in found
     refused = doctor("plan", *E_, expect=7)
     assert "add --rewrite-dependants" in refused.stderr
+    shown = doctor("plan", *E_, "--rewrite-dependants").stdout
     plan = doctor("plan", *E_, "--rewrite-dependants", "-o", "plan.json").stdout
+    assert plan.splitlines()[-1].startswith("next: recover enums repair --dsn ")
+    assert plan.endswith(" --plan plan.json\n")
+    assert "next: the same with -o plan.json, then recover enums repair" in shown  # what was chosen is in the file
     assert "rewritten: view admins\n" in plan
     assert "-  WHERE ((role)::text = 'admin'::text);\n+  WHERE ((role)::text = 'ADMIN'::text);" in plan
     assert "mind: this assumes code that expects these labels (expected.yml)" in plan
