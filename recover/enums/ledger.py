@@ -87,21 +87,22 @@ class Kept:
     locked: tuple[str, ...]
 
 
-def find(database: SeeDatabase, id: str | None) -> Kept:
+def find(database: SeeDatabase, id: str | None, flags: str = "") -> Kept:
     """The repair of that id, or the latest. Raises Precondition when there is none that can be taken back.
 
     When the latest was taken back already, the one before has to be named: the same command given twice is no wish.
+    `flags` are what a next command needs to find this database.
     """
     rows = _rows(database, catalog.named("repairs"))
     found = next((row for row in rows if id in (None, row["id"])), None)
     known = ", ".join(str(row["id"]) for row in rows)
     if found is None:
         what = f"no repair {id} is kept here" if id else "no repair is kept here that could be taken back"
-        hint = "recover enums undo --repair ID" if known else ""
+        hint = f"recover enums undo{flags} --repair ID" if known else ""
         raise Precondition(what, why=f"known: {known}" if known else "", next=hint)
     if id is None and found["older"]:
         what = "the latest repair was taken back already"
-        raise Precondition(what, why=f"before it: {known}", next=f"recover enums undo --repair {found['id']}")
+        raise Precondition(what, why=f"before it: {known}", next=f"recover enums undo{flags} --repair {found['id']}")
     kept: Mapping[str, Any] = found
     return Kept(kept["id"], kept["made_at"], kept["labels_after"], tuple(kept["undo"]), tuple(kept["locked"]))
 

@@ -121,7 +121,7 @@ def repair(asked: Asked, choices: Choices, plan_file: Path | None, limits: Limit
 def undo(asked: Asked, id: str | None, limits: Limits) -> int:
     """Take a repair back: that one, or the latest. Raises UsageError when there is none."""
     with patient(asked, expecting=False) as it:
-        kept = ledger.find(it.database, id)
+        kept = ledger.find(it.database, id, asked.flags)
         now = {name: tuple(labels) for name, labels in kept.labels_after.items()}
         lines = [f"undo of {kept.id}, made at {kept.made_at}:", *(f"  {sql};" for sql in kept.undo)]
         _confirm(asked.options, lines, "undo")

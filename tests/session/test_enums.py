@@ -128,7 +128,7 @@ def test_an_undo_given_twice_does_not_take_an_older_repair_back(doctor: Doctor, 
     assert newer in doctor("undo", "--yes").stdout
     refused = doctor("undo", "--yes", expect=7).stderr
     assert "the latest repair was taken back already" in refused
-    assert f"recover enums undo --repair {older}" in refused
+    assert f"next: recover enums undo --dsn … --repair {older}" in refused
     labels = "select array_agg(l::text) from unnest(enum_range(null::mood)) l"
     assert sql(labels) == [(["A", "b"],)]
     assert older in doctor("undo", "--yes", "--repair", older).stdout
