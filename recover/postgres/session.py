@@ -99,8 +99,8 @@ class Session:
 
     `server` may be a function, asked at each connect, because a service's address can change.
     `step` says which step runs now. Time-outs in seconds: `connect_timeout` for a connection,
-    `read_timeout` for one read, `dump_timeout` for a whole dump. A change that waits for a lock stops waiting
-    once `halt` is set; one that has its locks goes on.
+    `read_timeout` for one read, of which `lock_patience` may be spent on a lock, `dump_timeout` for a whole dump. A
+    change that waits for a lock stops waiting once `halt` is set; one that has its locks goes on.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Session:
         step: Callable[[], str] = lambda: "",
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
+        lock_patience: float | None = None,
         dump_timeout: float = 3600.0,
         pg_dump: Path | None = None,
         halt: Halt | None = None,
@@ -120,6 +121,7 @@ class Session:
         self._step = step
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._lock_patience = lock_patience
         self._dump_timeout = dump_timeout
         self._pg_dump = pg_dump
         self._halt = halt or Halt()
@@ -171,11 +173,12 @@ class Session:
 
     def _read_once(self, connection: Connection, statement: Statement) -> list[Row]:
         text, values = bind(statement)
+        patience = f" SET LOCAL lock_timeout = {ms(self._lock_patience)};" if self._lock_patience else ""
         with deadline(connection, self._read_timeout):
             # Once a query has run, the transaction cannot be made read-write any more.
             connection.execute(
                 "BEGIN READ ONLY; SET LOCAL row_security = off;"
-                f" SET LOCAL statement_timeout = {ms(self._read_timeout)};"
+                f" SET LOCAL statement_timeout = {ms(self._read_timeout)};{patience}"
                 f" SET LOCAL application_name = {quote_literal(self.application)}; SELECT 1"
             )
             with connection.cursor() as cursor:

@@ -25,7 +25,7 @@ from recover.runtimes import RUNTIMES, Site
 from recover.secrets import Redactor
 from recover.session.doctor import declared
 from recover.session.loading import load_playbook
-from recover.session.opening import Opened, masking, opened, project_of
+from recover.session.opening import LOCK_PATIENCE, Opened, masking, opened, project_of
 from recover.session.options import Options
 from recover.session.saying import note, say, say_json
 from recover.steps.enum import RepairEnum
@@ -97,7 +97,7 @@ def _by_hand(dsn: str | None, options: Options, redactor: Redactor) -> Source:
     server = server_of(dsn)
     if server.password:
         redactor.learn(server.password)
-    databases = {server.dbname or "the database": partial(Session, server, run="diagnose")}
+    databases = {server.dbname or "the database": partial(Session, server, run="diagnose", lock_patience=LOCK_PATIENCE)}
     return Source(services, databases, {name: name for name in databases}, psql=lambda _name: _psql(server))
 
 

@@ -135,7 +135,7 @@ def opened(
     """The playbook on its target, for `looking` only or to act.
 
     Raises Precondition for a missing secret, Unreachable for a missing target. When `patient` a missing secret is
-    only told (`lacking`), and raised by what needs it.
+    only told (`lacking`), and raised by what needs it, and no read waits long for a lock.
 
     Whatever leaves this block has its secrets masked; what is not an error of ours becomes a Bug.
     """
@@ -158,7 +158,7 @@ def opened(
                 services.state(service)  # a target that is not there at all is said as such
             raise
         halt = Halt()
-        databases = Databases(target, scope, place, halt)
+        databases = Databases(target, scope, place, halt, LOCK_PATIENCE if patient else None)
         gate = Gatekeeper(options.yes, options.ask, options.yes_destructive, halt)
         live = LiveWorld(services, HttpWeb(), databases, gate, place)
         try:
@@ -207,6 +207,10 @@ class Secrets(Mapping[str, Secret]):
         return len(self.playbook.secrets)
 
 
+LOCK_PATIENCE = 3.0
+"""Seconds that a read of a diagnosis waits for a lock: who holds it is looked at meanwhile."""
+
+
 @dataclass
 class Databases:
     """Opens the target's databases by name; their addresses are asked of the runtime at each connect."""
@@ -215,6 +219,7 @@ class Databases:
     scope: Scope
     place: RunPlace
     halt: Halt = field(default_factory=Halt)
+    lock_patience: float | None = None
     step: str = ""
 
     def __call__(self, name: str) -> PostgresSession:
@@ -223,7 +228,13 @@ class Databases:
             hint = did_you_mean(name, self._bound) or f"known: {', '.join(self._bound) or 'none'}"
             raise PlaybookError(f"the target {self.target.name} has no database {name!r}", why=hint)
         server = self._bound[name]
-        return PostgresSession(lambda: self._server(server), run=self.place.id, step=lambda: self.step, halt=self.halt)
+        return PostgresSession(
+            lambda: self._server(server),
+            run=self.place.id,
+            step=lambda: self.step,
+            lock_patience=self.lock_patience,
+            halt=self.halt,
+        )
 
     @cached_property
     def _bound(self) -> Mapping[str, DatabaseTarget]:

@@ -192,6 +192,18 @@ def test_a_wrong_password_is_told_without_the_password(database: Server) -> None
     assert "wrong-password-77" not in str(caught.value) + repr(wrong)
 
 
+def test_a_read_waits_for_a_lock_no_longer_than_it_may(database: Server, sql: Sql) -> None:
+    sql("create table locked (id int)")
+    password = database.password.reveal() if database.password else None
+    where = {"host": database.host, "port": database.port, "dbname": database.dbname, "user": database.user}
+    with psycopg.connect(**where, password=password) as other, closing(Session(database, lock_patience=0.2)) as session:
+        other.execute("lock table locked")
+        with pytest.raises(RecoverError, match="lock timeout"):
+            read(session, "select * from locked")
+        other.rollback()
+        assert read(session, "select * from locked") == []
+
+
 def test_a_server_that_freezes_is_hung_up_on(database: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recover.postgres.connection.GRACE", 0.2)
     with closing(Session(database, read_timeout=0.3)) as session:
