@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from recover.runtimes.container_log import LONGEST, lines
 
-TEXT = st.lists(st.text(st.characters(exclude_characters="\r\n"), max_size=30), max_size=20)
+TEXT = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=30), max_size=20)
 
 
 def framed(said: bytes, sizes: list[int]) -> bytes:
