@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,3 +48,11 @@ def test_a_line_without_end_is_given_in_parts(end: bytes) -> None:
         found = list(lines(cut(b"x" * size + end, step), framed=False))
         assert max(map(len, found)) <= LONGEST
         assert "".join(found).removesuffix("next") == "x" * size
+    assert list(lines([framed(b"x" * size, [size])], framed=True)) == ["x" * LONGEST] * 2 + ["x" * 10]
+
+
+def test_a_line_that_never_ends_is_not_waited_for() -> None:
+    taken = count()
+    pieces = (b"x" * 1024 for _ in taken if _ < 2 * LONGEST)
+    next(lines(pieces, framed=False))
+    assert next(taken) <= LONGEST // 1024 + 1
