@@ -257,10 +257,10 @@ def _read(client: Any, request: Any, began: float, timeout: float) -> Reply:
 
 
 def _text(body: bytes, response: Any) -> str:
-    """The body's beginning; an encoding that is none of text (base64, zip) is taken for UTF-8."""
+    """The body's beginning; an encoding that is none of text (base64), or cannot replace (idna), is taken for UTF-8."""
     try:
         return body[:BODY_LIMIT].decode(response.encoding or "utf-8", errors="replace")
-    except LookupError:
+    except (LookupError, UnicodeError):
         return body[:BODY_LIMIT].decode(errors="replace")
 
 
