@@ -101,7 +101,7 @@ def test_a_log_that_takes_long_is_told_while_it_is_read(monkeypatch: pytest.Monk
     assert said == []
     monkeypatch.setattr(scene, "LONG", 0.0)
     look(Source(stack(), tell=said.append), DAY)
-    assert said[0] == "the log of db is long: 1 lines so far; --since 1h reads less"
+    assert said[0] == "the log of db is long: 1 lines so far; a shorter --since reads less"
 
 
 def test_a_probe_that_cannot_be_asked_is_told() -> None:
