@@ -124,6 +124,8 @@ def credentials(scene: Scene, shapes: Sequence[Shape]) -> Told:
     if not (said or ours):
         return Told("no", "no service is refused for its password")
     refused = [f"{service} says that role {role!r} is refused" for service, role in sorted(roles)]
+    unnamed = {shape.service for shape in said} - {service for service, _ in roles}
+    refused += [f"{service} says that it is refused, and not as which role" for service in sorted(unnamed)]
     told = "; ".join([*refused, *(f"ours is refused too: {why}" for why in ours)])
     return Told("yes" if said and ours else "unknown", told, tuple(dict.fromkeys(s.service for s in said)))
 

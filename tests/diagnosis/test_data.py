@@ -366,6 +366,12 @@ def test_a_refused_password_is_certain_when_the_playbooks_own_is_refused_too(dat
     assert asked("wrong-password", look(Source(**of(database)), DAY)).answer == "no"
 
 
+@pytest.mark.parametrize("words", ["fe_sendauth: no password supplied", "SQLSTATE 28P01"])
+def test_a_refusal_that_names_no_role_is_told_all_the_same(words: str) -> None:
+    told = asked("wrong-password", scene(state("api"), logs={"api": [line(words)]}))
+    assert (told.answer, told.words) == ("unknown", "api says that it is refused, and not as which role")
+
+
 def test_what_a_pooler_says_of_passwords_is_its_own() -> None:
     assert asked("wrong-password", scene(state("pgbouncer"), logs={"pgbouncer": [REFUSED]})).answer == "no"
 
