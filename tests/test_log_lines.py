@@ -159,4 +159,4 @@ def test_a_zone_without_a_name_is_this_machines_and_an_unknown_one_is_utc(monkey
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert {zone_named(name) for name in ("No/Such", "/etc/passwd", "../x", "<+03>-3")} == {UTC}
+    assert {zone_named(name) for name in ("No/Such", "/etc/passwd", "../x", "America", "x" * 5000, "<+03>-3")} == {UTC}
