@@ -147,6 +147,7 @@ def test_a_database_that_does_not_answer_is_asked_once_and_no_more() -> None:
         ("select $$s3cret$$, $a$s3cret$a$, $1", "select '…', '…', $1"),
         ("update users set note = 's3cret and more", "update users set note = '…'"),
         ("do $$ begin s3cret", "do '…'"),
+        ("select \"o'brien\", 's3cret', 'a \" b' from t", "select \"o'brien\", '…', '…' from t"),
     ],
 )
 def test_statements_are_shown_without_their_values(statement: str, shown: str) -> None:
