@@ -45,7 +45,8 @@ _TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "t")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _UPPER = "|".join(sorted(map(str.upper, _LEVELS), key=len, reverse=True))
 _DATE = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?"
-_ZONE = r"Z|\ ?(?:UTC|GMT)\b|\ ?[+-]\d\d:?\d\d|\ (?:[A-Z]{3,5}|[+-]\d\d)(?=\ \[\d+\])"  # PostgreSQL: " -03 [1]"
+_ZONE = r"Z|\ ?(?:UTC|GMT)\b|\ ?[+-]\d\d:?\d\d|\ [A-Z]{3,5}(?=\ \[\d+\])|\ [+-]\d\d(?=\ \[\d+\]|,|$)"
+# PostgreSQL: " -03 [1]", and in its logs of CSV and of JSON the time alone
 _TIME = re.compile(
     rf"(?:\[?[A-Z]+\]?:?[\s-]+)?"  # a level that comes first
     rf"\[?(?P<date>{_DATE})(?P<zone>{_ZONE})?",

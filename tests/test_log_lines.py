@@ -131,7 +131,17 @@ def test_a_time_without_a_zone_is_in_that_of_its_service(line: str) -> None:
     assert time_of(line, zone_named(":Europe/Berlin")) == at - timedelta(hours=2)
 
 
-@pytest.mark.parametrize("line", ["2025-08-10T23:15:01Z x", "2025-08-10 23:15:01 UTC [1] LOG:  x", '{"ts":1754867701}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2025-08-10T23:15:01Z x",
+        "2025-08-10 23:15:01 UTC [1] LOG:  x",
+        '{"ts":1754867701}',
+        '{"timestamp":"2025-08-10 20:15:01 -03","error_severity":"LOG"}',
+        '2025-08-11 04:45:01 +0530,"app","shop",42',
+        '2025-08-10 20:15:01 -03,"app","shop",42',
+    ],
+)
 def test_a_time_that_says_its_zone_is_believed(line: str) -> None:
     assert time_of(line, zone_named("America/New_York")) == datetime(2025, 8, 10, 23, 15, 1, tzinfo=UTC)
 
