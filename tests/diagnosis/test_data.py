@@ -373,6 +373,11 @@ def test_a_refusal_that_names_no_role_is_told_all_the_same(words: str) -> None:
     assert (told.answer, told.words) == ("unknown", "api says that it is refused, and not as which role")
 
 
+def test_a_password_that_an_earlier_instance_was_refused_for_is_none_now() -> None:
+    since = state("api", started_at=NOW - timedelta(minutes=1))
+    assert asked("wrong-password", scene(since, logs={"api": [REFUSED]})).answer == "no"
+
+
 def test_what_a_pooler_says_of_passwords_is_its_own() -> None:
     assert asked("wrong-password", scene(state("pgbouncer"), logs={"pgbouncer": [REFUSED]})).answer == "no"
 

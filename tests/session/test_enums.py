@@ -133,6 +133,10 @@ def test_an_undo_given_twice_does_not_take_an_older_repair_back(doctor: Doctor, 
     assert sql(labels) == [(["A", "b"],)]
     assert older in doctor("undo", "--yes", "--repair", older).stdout
     assert sql(labels) == [(["a", "b"],)]
+    (tmp_path / "expected.yml").write_text("types: {mood: [A, b]}\nmap: {mood: {a: A}}\n")
+    doctor("repair", *E_, "--yes")
+    doctor("undo", "--yes")  # the latest, and those that were taken back are older
+    assert sql(labels) == [(["a", "b"],)]
 
 
 def test_a_plan_is_carried_out_as_it_is_or_not_at_all(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path: Path) -> None:
