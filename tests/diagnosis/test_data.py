@@ -363,7 +363,10 @@ def test_a_refused_password_is_certain_when_the_playbooks_own_is_refused_too(dat
         told = asked("wrong-password", seen)
         assert (told.answer, told.about) == (answer, ("api",))
         assert told.words.startswith("api says that role 'app' is refused")
-    assert asked("wrong-password", look(Source(**of(wrong)), DAY)).answer == "unknown"
+    seen = look(Source(**of(wrong)), DAY)
+    assert asked("wrong-password", seen).answer == "unknown"
+    seen.unseen = {f"probe of {name}": why for name, why in seen.unseen.items()}  # what another one was refused
+    assert asked("wrong-password", seen).answer == "no"
     assert asked("wrong-password", look(Source(**of(database)), DAY)).answer == "no"
 
 
