@@ -26,7 +26,8 @@ class Gatekeeper:
 
     `yes` answers ordinary gates, `destructive` names the steps whose gates are answered beforehand although what
     they guard cannot be taken back. `step` is the gate's; `progress` has the approvals and when it was first
-    asked. `approved` is told of an approval, `explain` says what comes after a gate. `halt` ends the wait.
+    asked. `approved` is told of an approval, `explain` says what comes after a gate. `halt` ends the wait. `flags` are
+    what a next command needs to find the run.
     """
 
     yes: bool
@@ -37,6 +38,7 @@ class Gatekeeper:
     progress: Progress = field(default_factory=Progress)
     approved: Callable[[StepApproved], None] = lambda _approval: None
     explain: Callable[[str], Sequence[str]] = lambda _step: ()
+    flags: str = ""
 
     def __call__(self, question: Question) -> Mapping[str, object]:
         """Who said yes, and why.
@@ -74,8 +76,9 @@ class Gatekeeper:
     def _wait_for(self, question: Question, missing: int) -> NoReturn:
         more = f"{missing} more of {question.approvers} people have" if question.approvers > 1 else "a human has"
         yes = f"--yes-destructive {self.step}" if question.destructive else "--yes"
-        approve = f"recover approve {self.progress.run or 'RUN'} {self.step} --because 'why'"
-        alone = f"; or recover resume {yes}" if question.approvers == 1 else ""
+        run = self.progress.run or "RUN"
+        approve = f"recover approve {run} {self.step} --because 'why'{self.flags}"
+        alone = f"; or recover resume {run}{self.flags} {yes}" if question.approvers == 1 else ""
         raise NeedsApproval(f"{more} to answer: {question.text}", next=approve + alone)
 
     # --- a time limit -----------------------------------------------------------------------------
@@ -96,7 +99,8 @@ class Gatekeeper:
         if question.otherwise == "skip":
             raise LeftOut(what)
         if question.otherwise == "stop":
-            raise StepError(what, why="the playbook says: otherwise: stop", next="recover run PLAYBOOK asks anew")
+            anew = f"recover run PLAYBOOK{self.flags} asks anew"
+            raise StepError(what, why="the playbook says: otherwise: stop", next=anew)
         return {"answer": "yes", "by": "nobody", "because": what}
 
     # --- at the terminal --------------------------------------------------------------------------
@@ -110,7 +114,8 @@ class Gatekeeper:
                 case "yes":
                     return self._approve(because.strip(), "terminal")
                 case "no":
-                    raise StepError(f"{person} said no: {question.text}", why=because, next="recover resume asks again")
+                    again = f"recover resume {self.progress.run}{self.flags} asks again"
+                    raise StepError(f"{person} said no: {question.text}", why=because, next=again)
                 case "skip":
                     raise LeftOut(f"left out by {person} at the gate {self.step}", why=because)
                 case "abort":

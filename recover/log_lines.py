@@ -45,7 +45,8 @@ _TIME_KEYS = ("time", "timestamp", "ts", "@timestamp", "asctime", "t")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _UPPER = "|".join(sorted(map(str.upper, _LEVELS), key=len, reverse=True))
 _DATE = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?"
-_ZONE = r"Z|\ ?(?:UTC|GMT)\b|\ ?[+-]\d\d:?\d\d|\ (?:[A-Z]{3,5}|[+-]\d\d)(?=\ \[\d+\])"  # PostgreSQL: " -03 [1]"
+_ZONE = r"Z|\ ?(?:UTC|GMT)\b|\ ?[+-]\d\d:?\d\d|\ [A-Z]{3,5}(?=\ \[\d+\])|\ [+-]\d\d(?=\ \[\d+\]|,|$)"
+# PostgreSQL: " -03 [1]", and in its logs of CSV and of JSON the time alone
 _TIME = re.compile(
     rf"(?:\[?[A-Z]+\]?:?[\s-]+)?"  # a level that comes first
     rf"\[?(?P<date>{_DATE})(?P<zone>{_ZONE})?",
@@ -99,26 +100,26 @@ def level_of(line: str) -> Level | None:
     return _LEVELS.get((found["upper"] or found["lower"] or found["named"]).lower()) if found else None
 
 
-def zone_named(name: str) -> tzinfo:
-    """The zone of that name in the tz database, "" is this machine's. One that is not known is taken for UTC."""
+def zone_named(name: str) -> tzinfo | None:
+    """The zone of that name in the tz database, None for "": this machine's. One that is not known is taken for UTC."""
     if not name:
-        return datetime.now().astimezone().tzinfo or UTC
+        return None  # an offset would be that of today, and half of the year has another one
     try:
         return ZoneInfo(name.removeprefix(":"))  # with a colon as POSIX has it in TZ
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
 
 
-def time_of(line: str, zone: tzinfo = UTC) -> datetime | None:
+def time_of(line: str, zone: tzinfo | None = UTC) -> datetime | None:
     """When the line says it was written, in UTC; None when it does not, or names a zone that is not understood.
 
-    `zone` is that of a time that names none.
+    `zone` is that of a time that names none, None this machine's.
     """
     at = _time_of(line, zone)
     return at if at is None or at > EARLIEST else None
 
 
-def _time_of(line: str, zone: tzinfo) -> datetime | None:
+def _time_of(line: str, zone: tzinfo | None) -> datetime | None:
     line = without_colours(line)
     if line[:1] == "{":
         return _json_time(line, zone)
@@ -177,7 +178,7 @@ def _json_level(line: str) -> Level | None:
     return _PINO.get(told) if isinstance(told, int) else None
 
 
-def _json_time(line: str, zone: tzinfo) -> datetime | None:
+def _json_time(line: str, zone: tzinfo | None) -> datetime | None:
     members = _members(line)
     told = next((members[key] for key in _TIME_KEYS if key in members), None)
     if isinstance(told, str):
@@ -188,7 +189,7 @@ def _json_time(line: str, zone: tzinfo) -> datetime | None:
 # --- times ----------------------------------------------------------------------------------------
 
 
-def _told(text: str, zone: tzinfo) -> datetime | None:
+def _told(text: str, zone: tzinfo | None) -> datetime | None:
     """A time that is a value: a date, or seconds since 1970."""
     if found := _TIME.match(text):
         return _instant(found["date"], found["zone"] or "", zone)
@@ -208,7 +209,7 @@ def _since_1970(number: float) -> datetime | None:
         return None
 
 
-def _instant(date: str, told: str, zone: tzinfo) -> datetime | None:
+def _instant(date: str, told: str, zone: tzinfo | None) -> datetime | None:
     """The time in UTC; `told` is the zone that stands beside it, or "" for none."""
     told = told.lstrip()
     if told[:1].isalpha():
@@ -222,7 +223,7 @@ def _instant(date: str, told: str, zone: tzinfo) -> datetime | None:
         return None
 
 
-def _with_month(found: re.Match[str], zone: tzinfo) -> datetime | None:
+def _with_month(found: re.Match[str], zone: tzinfo | None) -> datetime | None:
     """A time whose month is a name: Redis' (without a zone) and that of an access log."""
     told = found.groupdict()
     month = _MONTHS.get(told["month"])

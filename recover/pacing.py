@@ -57,18 +57,22 @@ def limited(url: str, said: Mapping[str, str]) -> Limited:
 def retry_after(value: str | None, now: datetime | None = None) -> float:
     """Seconds that a Retry-After header asks for: a number, or a date (RFC 9110, section 10.2.3).
 
-    A second at least, even where the date has passed by our clock, and a year at most. A date without a zone is in
-    UTC, as every date of HTTP.
+    A second at least, even where the date has passed by our clock, and a year at most.
     """
     text = (value or "").strip()
     if text.isdecimal():
         return _between(float(text))
+    until = date_of(text)
+    return UNSAID if until is None else _between((until - (now or datetime.now(UTC))).total_seconds())
+
+
+def date_of(text: str) -> datetime | None:
+    """A date of HTTP, None for what is none. Without a zone it is in UTC, as every one of them."""
     try:
-        until = parsedate_to_datetime(text)
+        at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
-        return UNSAID
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return _between((until - (now or datetime.now(UTC))).total_seconds())
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _between(seconds: float) -> float:

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from recover.answers import BODY_LIMIT, Reply
 from recover.errors import StepError, Unreachable
-from recover.pacing import TOO_MANY, Paces, limited
+from recover.pacing import TOO_MANY, Paces, date_of, limited
 from recover.secrets import revealed
 from recover.stack import KeyPair, Presented, TlsProtocol
 from recover.world import Text
@@ -257,10 +257,10 @@ def _read(client: Any, request: Any, began: float, timeout: float) -> Reply:
 
 
 def _text(body: bytes, response: Any) -> str:
-    """The body's beginning; an encoding that is none of text (base64, zip) is taken for UTF-8."""
+    """The body's beginning; an encoding that is none of text (base64), or cannot replace (idna), is taken for UTF-8."""
     try:
         return body[:BODY_LIMIT].decode(response.encoding or "utf-8", errors="replace")
-    except LookupError:
+    except (LookupError, UnicodeError):
         return body[:BODY_LIMIT].decode(errors="replace")
 
 
@@ -271,21 +271,24 @@ def _cookies(told: Iterable[str]) -> dict[str, str]:
     """
     found = {}
     for header in told:
-        pair, *attributes = (part.strip() for part in header.split(";"))
-        name, _, value = pair.partition("=")
-        if not any(map(_ends_it, attributes)):
-            found[name.strip()] = value.strip()
+        (name, value), *attributes = (_pair(part) for part in header.split(";"))
+        if not _is_over({key.lower(): said for key, said in attributes}):
+            found[name] = value
     return found
 
 
-def _ends_it(attribute: str) -> bool:
-    name, _, value = attribute.partition("=")
-    if name.strip().lower() == "max-age":
-        return value.strip().removeprefix("-").isdecimal() and int(value) <= 0
-    try:
-        return name.strip().lower() == "expires" and parsedate_to_datetime(value).timestamp() <= time.time()
-    except (ValueError, OverflowError):
-        return False
+def _pair(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return name.strip(), value.strip()
+
+
+def _is_over(attributes: Mapping[str, str]) -> bool:
+    """Does it take the cookie away? Where Max-Age says, Expires does not count (section 4.1.2.2)."""
+    age = attributes.get("max-age", "")
+    if age.removeprefix("-").isdecimal():
+        return age.startswith("-") or not age.strip("0")
+    until = date_of(attributes.get("expires", ""))
+    return until is not None and until <= datetime.now(UTC)
 
 
 def _plain(values: Mapping[str, Text]) -> dict[str, str]:

@@ -131,9 +131,34 @@ def test_a_time_without_a_zone_is_in_that_of_its_service(line: str) -> None:
     assert time_of(line, zone_named(":Europe/Berlin")) == at - timedelta(hours=2)
 
 
-@pytest.mark.parametrize("line", ["2025-08-10T23:15:01Z x", "2025-08-10 23:15:01 UTC [1] LOG:  x", '{"ts":1754867701}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2025-08-10T23:15:01Z x",
+        "2025-08-10 23:15:01 UTC [1] LOG:  x",
+        '{"ts":1754867701}',
+        '{"timestamp":"2025-08-10 20:15:01 -03","error_severity":"LOG"}',
+        '2025-08-11 04:45:01 +0530,"app","shop",42',
+        '2025-08-10 20:15:01 -03,"app","shop",42',
+    ],
+)
 def test_a_time_that_says_its_zone_is_believed(line: str) -> None:
     assert time_of(line, zone_named("America/New_York")) == datetime(2025, 8, 10, 23, 15, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("day", "ahead"), [("2025-01-10", 1), ("2025-08-10", 2)])
+def test_this_machines_zone_is_that_of_the_day_that_a_line_is_of(
+    monkeypatch: pytest.MonkeyPatch, day: str, ahead: int
+) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        at = time_of(f"{day} 23:15:01 x", zone_named(""))
+        assert at == datetime.fromisoformat(f"{day}T23:15:01Z") - timedelta(hours=ahead)
+        assert time_of("0001-01-01 00:00:00 x", zone_named("")) is None
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_zone_without_a_name_is_this_machines_and_an_unknown_one_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,4 +169,4 @@ def test_a_zone_without_a_name_is_this_machines_and_an_unknown_one_is_utc(monkey
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert {zone_named(name) for name in ("No/Such", "/etc/passwd", "../x", "<+03>-3")} == {UTC}
+    assert {zone_named(name) for name in ("No/Such", "/etc/passwd", "../x", "America", "x" * 5000, "<+03>-3")} == {UTC}

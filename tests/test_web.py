@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -44,6 +46,9 @@ COOKIES = {
     "two of a name": "sid=b; Path=/\r\nSet-Cookie: sid=a; Path=/api",
     "the old one taken away": "sid=a; Max-Age=60\r\nSet-Cookie: sid=x; Path=/old; Max-Age=0",
     "one that ends at a time that is none": "sid=a; Expires=soon; Max-Age=soon",
+    "one whose age counts, and not a date": "sid=a; Max-Age=60; Expires=Thu, 01-Jan-1970 00:00:01 GMT",
+    "blanks around it": " sid = a ; Path=/",
+    "one that never ends": f"sid=a; Max-Age={'9' * 5000}",
     "taken away by a date": "sid=a\r\nSet-Cookie: sid=deleted; Expires=Thu, 01-Jan-1970 00:00:01 GMT",
 }
 
@@ -54,8 +59,21 @@ def test_the_cookies_are_those_that_the_answer_sets(told: str) -> None:
         assert HttpWeb().get(here.url).cookies == {"sid": "a"}
 
 
-def test_a_body_that_is_no_text_or_json_without_an_end_is_an_answer_all_the_same() -> None:
-    with site(lambda _: answer(200, "[" * BODY_LIMIT, content_type="text/plain; charset=base64")) as here:
+def test_a_cookies_end_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "XXX-5")  # as POSIX has it: ahead of UTC
+    time.tzset()
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    try:
+        with site(lambda _: answer(set_cookie=f"sid=a; Expires={soon:%a, %d %b %Y %H:%M:%S}")) as here:
+            assert HttpWeb().get(here.url).cookies == {"sid": "a"}
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("charset", ["base64", "idna", "undefined", "nonsense"])
+def test_a_body_that_is_no_text_or_json_without_an_end_is_an_answer_all_the_same(charset: str) -> None:
+    with site(lambda _: answer(200, "[" * BODY_LIMIT, content_type=f"text/plain; charset={charset}")) as here:
         reply = HttpWeb().get(here.url)
     assert (reply.text[:2], reply.json()) == ("[[", None)
 

@@ -131,7 +131,7 @@ def _is_bad(line: str) -> bool:
     return level_of(line) in BAD
 
 
-def _since(begins: datetime, lines: Iterable[str], zone: tzinfo) -> Iterator[str]:
+def _since(begins: datetime, lines: Iterable[str], zone: tzinfo | None) -> Iterator[str]:
     """The lines that are not older by their own word: a runtime may give more than it was asked for."""
     young = True
     for line in lines:

@@ -18,11 +18,11 @@ TAIL = 20
 LOOP = 2  # restarts since it was started that make a restart loop
 _SECRET = re.compile(r"PASS|_PWD|TOKEN|KEY|SECRET|CREDENTIAL", re.IGNORECASE)
 _PATH = re.compile(r"^mount /|FILE$", re.IGNORECASE)
-_NAME = rf"[\w-]*(?:{_SECRET.pattern})[\w-]*+(?<!file)(?<!error)(?<!exception)"
+_NAME = rf"(?>[\w-]*(?:{_SECRET.pattern}))[\w-]*+(?<!file)(?<!error)(?<!exception)"
 _WORD = r"(?<![\w-])"  # begins here: inside of a long one nothing is looked for again
 _IN_TEXT = re.compile(
     rf"(://[^/\s:@]*:)\S+(?=@)"
-    rf"""|({_WORD}{_NAME}\\?["'] ?: ?)(?:\\"[^"\\]*\\"|"(?:[^"\\]|\\.)*"|'[^']*')"""
+    rf"""|({_WORD}{_NAME}\\?["'] ?: ?)(?:\\"(?:[^"\\]|\\(?!"))*+(?:\\"|$)|"(?:[^"\\]|\\.?)*+(?:"|$)|'[^']*+(?:'|$))"""
     rf"|({_WORD}(?:--?{_NAME}[ =]|{_NAME}=|(?<!/){_NAME}: |Password (?=')|Authorization: Basic )"
     r"|Bearer |redis-cli (?:\S+ )*?-a )"
     r"""(?:'[^']*'|"[^"]*"|[^\s'"])+"""
@@ -30,8 +30,8 @@ _IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 """The password in an address; the value of an option, variable, header or member of JSON whose name says that it is a
-secret; a JSON Web Token. An exception's message (KeyError: 'DATABASE_URL') is none, nor is what is said of a file
-(/x/password: no such file).
+secret, also of a member that was cut in the middle; a JSON Web Token. An exception's message (KeyError:
+'DATABASE_URL') is none, nor is what is said of a file (/x/password: no such file).
 """
 
 

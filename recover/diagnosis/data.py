@@ -69,15 +69,18 @@ def _idles(row: Mapping[str, object]) -> str:
 
 def plain_sql(query: object) -> str:
     """A statement for humans: one line, without the values in it."""
-    return _VALUES.sub("'…'", one_line(str(query)))[:SHOWN]
+    return _VALUES.sub(lambda found: found["name"] or "'…'", one_line(str(query)))[:SHOWN]
 
 
 _VALUES = re.compile(
-    r"(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*+(?:'|$)|'(?:[^']|'')*+(?:'|$)"
+    r'(?P<name>"[^"]*+")'
+    r"|(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*+(?:'|$)|'(?:[^']|'')*+(?:'|$)"
     r"|(?<![\w$])(?P<dollar>\$(?:[^\W\d]\w*)?\$).*?(?:(?P=dollar)|$)",
     re.DOTALL,
 )
-"""Quoted values, also one whose end is missing: the server keeps 1024 bytes of a statement."""
+"""Quoted values, also one whose end is missing: the server keeps 1024 bytes of a statement. A quoted name is none, and
+no value begins in it.
+"""
 
 
 _NAMED = re.compile(r'(?:database \\?"([^"\\]+)\\?" does not exist|no such database: ([^\s"\\]+))')
@@ -124,6 +127,8 @@ def credentials(scene: Scene, shapes: Sequence[Shape]) -> Told:
     if not (said or ours):
         return Told("no", "no service is refused for its password")
     refused = [f"{service} says that role {role!r} is refused" for service, role in sorted(roles)]
+    unnamed = {shape.service for shape in said} - {service for service, _ in roles}
+    refused += [f"{service} says that it is refused, and not as which role" for service in sorted(unnamed)]
     told = "; ".join([*refused, *(f"ours is refused too: {why}" for why in ours)])
     return Told("yes" if said and ours else "unknown", told, tuple(dict.fromkeys(s.service for s in said)))
 

@@ -220,7 +220,7 @@ def _telling(scene: Scene, name: str, lines: Iterable[str]) -> Iterator[str]:
         yield line
         if (now := time.monotonic()) >= due:
             due = now + LONG
-            scene.source.tell(f"the log of {name} is long: {n:,} lines so far; --since 1h reads less")
+            scene.source.tell(f"the log of {name} is long: {n:,} lines so far; a shorter --since reads less")
 
 
 def _probe(scene: Scene, name: str, check: Check) -> None:

@@ -97,7 +97,7 @@ class Shapes:
     def __iter__(self) -> Iterator[Shape]:
         return iter(self.found.values())
 
-    def read(self, service: str, lines: Iterable[str], zone: tzinfo = UTC) -> None:
+    def read(self, service: str, lines: Iterable[str], zone: tzinfo | None = UTC) -> None:
         """Take in the log of a service, line by line. `zone` is that of its times that name none."""
         for record in records(self._counted(lines), zone):
             self._see(service, record)
@@ -161,7 +161,7 @@ _BESIDE = re.compile(
 """What comes with an error and does not say which: where in its statement, with which values, a page to read."""
 
 
-def records(lines: Iterable[str], zone: tzinfo = UTC) -> Iterator[Record]:
+def records(lines: Iterable[str], zone: tzinfo | None = UTC) -> Iterator[Record]:
     """The records of a log. Where lines have neither time nor level, each is one."""
     now: Record | None = None
     for line in map(without_colours, lines):

@@ -80,7 +80,7 @@ class LocalRuntime:
             oneshot=spec.oneshot,
             needs=self._before(service),
             fixed=False,
-            zone=(record.environment if record else spec.environment).get("TZ") or os.environ.get("TZ", ""),
+            zone=(record.environment if record else spec.environment).get("TZ", ""),
         )
 
     def logs(self, service: str, since: datetime | None = None) -> Iterator[str]:

@@ -24,6 +24,7 @@ STOP_CODES = {0, KILLED + 9, KILLED + 15}
 ALWAYS = ("always", "unless-stopped")
 OOM = "killed because it used more memory than its limit (OOM)"
 WORDS = 500
+LOCALTIME = "/etc/localtime"
 UNASKED = "its health check has not been asked since it was started"
 """Why a container is not known to be ready, and may be."""
 
@@ -60,8 +61,9 @@ def started_at(facts: Facts) -> datetime | None:
 def zone_of(facts: Facts) -> str:
     """That of its programs' own times: of its TZ, of the host whose /etc/localtime it mounts, or else UTC."""
     given = dict(pair.partition("=")[::2] for pair in facts["Config"].get("Env") or ())
-    mounted = any(mount.get("Destination") == "/etc/localtime" for mount in facts.get("Mounts") or ())
-    return given.get("TZ") or ("" if mounted else "UTC")
+    mounted = any(mount.get("Destination") == LOCALTIME for mount in facts.get("Mounts") or ())
+    zone = given.get("TZ", "").removeprefix(":")
+    return zone if zone not in ("", LOCALTIME) else "" if mounted else "UTC"
 
 
 def patience(facts: Facts) -> float:

@@ -159,7 +159,7 @@ def opened(
             raise
         halt = Halt()
         databases = Databases(target, scope, place, halt, LOCK_PATIENCE if patient else None)
-        gate = Gatekeeper(options.yes, options.ask, options.yes_destructive, halt)
+        gate = Gatekeeper(options.yes, options.ask, options.yes_destructive, halt, flags=options.flags)
         live = LiveWorld(services, HttpWeb(), databases, gate, place)
         try:
             specs = playbook.steps

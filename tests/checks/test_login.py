@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -78,6 +79,26 @@ def test_a_token_under_another_name_than_is_expected_is_not_kept(name: str) -> N
     assert "no access_token" in evidence.answer
     assert TOKEN not in str(evidence.attachment)
     assert '"ok": 1' in str(evidence.attachment)
+
+
+def test_a_token_whose_name_says_nothing_is_not_kept_of_an_answer_to_the_wrong_one() -> None:
+    with site(lambda _: answer(200, {"email": "probe@x", "sid": "opaque-1"})) as here:
+        usual = check(here.url)
+        evidence = replace(usual, accept=replace(usual.accept, token="sid", then=None)).ask(VIEW)
+    assert "who must be refused" in evidence.answer
+    assert "opaque-1" not in str(evidence.attachment)
+
+
+@pytest.mark.parametrize(("status", "words"), [(500, "with the token, "), (200, "with a forged token, ")])
+def test_a_token_in_the_answer_to_the_call_after_the_login_is_not_kept(status: int, words: str) -> None:
+    def server(asked: Asked) -> Answer:
+        return good(asked) if asked.path == "/login" else answer(status, {"email": "probe@x", "t": TOKEN})
+
+    with site(server) as here:
+        evidence = check(here.url).ask(VIEW)
+    assert words in evidence.answer
+    assert TOKEN not in str(evidence.attachment)
+    assert "probe@x" in str(evidence.attachment)
 
 
 def test_a_working_login_passes_and_the_password_shows_nowhere() -> None:
@@ -209,6 +230,7 @@ def test_a_guarded_login_tries_no_wrong_password_and_still_sees_through_a_token(
     for fooling in (incident, token_of_any_shape, no_token_needed, another_user):
         with site(fooling) as here:
             assert not check(here.url).guarding.ask(VIEW).passed
+    assert replace(check("http://x"), retired_keys=("x",)).guarding.retired_keys == ("x",)
 
 
 def test_a_disabled_and_a_pending_user_are_refused_each_in_its_own_way() -> None:
@@ -240,9 +262,9 @@ def with_keys(*keys: str, algorithm: str = "HS256") -> Callable[[Asked], Answer]
 
     def server(asked: Asked) -> Answer:
         if asked.path == "/me":
-            cookie = asked.headers.get("Cookie", "").removeprefix("session=")
-            token = cookie or asked.headers.get("Authorization", "").removeprefix("Bearer ")
-            return answer(200, {"email": "probe@x"}) if known(token) else answer(401)
+            told = f"Cookie {asked.headers.get('Cookie')}, Authorization {asked.headers.get('Authorization')}"
+            found = re.search(r"Cookie session=([\w.-]+)|Authorization Bearer ([\w.-]+)", told)
+            return answer(200, {"email": "probe@x"}) if found and known(found[1] or found[2]) else answer(401)
         if good(asked)[0] != 200:
             return answer(401)
         token = jwt.encode(CLAIMS, keys[0], algorithm=algorithm)

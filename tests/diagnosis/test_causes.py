@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from recover.diagnosis.causes import FILE, Cause, causes, is_known
 from recover.diagnosis.questions import QUESTIONS
-from recover.diagnosis.shapes import Shape
+from recover.diagnosis.shapes import LONGEST, Shape
 from recover.steps import STEP_TYPES
 
 LINES = {
@@ -78,6 +79,14 @@ SPELLED_OTHERWISE = [
 def test_other_words_for_it_are_read_too(id: str, line: str) -> None:
     assert [cause.id for cause in causes() if cause.reads(f"one line before\n{line}")] == [id]
     assert is_known(line)
+
+
+@pytest.mark.parametrize("word", ["secret/", "secrets/a ", "key file ", "could not open file "])
+def test_a_long_line_of_one_word_is_read_in_no_time(word: str) -> None:
+    line = word * (LONGEST // len(word))
+    began = time.process_time()
+    assert not any(cause.reads(line) for cause in causes())
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(("id", "line"), [(id, line) for id, lines in OTHERS.items() for line in lines])

@@ -147,6 +147,7 @@ def test_a_database_that_does_not_answer_is_asked_once_and_no_more() -> None:
         ("select $$s3cret$$, $a$s3cret$a$, $1", "select '…', '…', $1"),
         ("update users set note = 's3cret and more", "update users set note = '…'"),
         ("do $$ begin s3cret", "do '…'"),
+        ("select \"o'brien\", 's3cret', 'a \" b' from t", "select \"o'brien\", '…', '…' from t"),
     ],
 )
 def test_statements_are_shown_without_their_values(statement: str, shown: str) -> None:
@@ -362,8 +363,22 @@ def test_a_refused_password_is_certain_when_the_playbooks_own_is_refused_too(dat
         told = asked("wrong-password", seen)
         assert (told.answer, told.about) == (answer, ("api",))
         assert told.words.startswith("api says that role 'app' is refused")
-    assert asked("wrong-password", look(Source(**of(wrong)), DAY)).answer == "unknown"
+    seen = look(Source(**of(wrong)), DAY)
+    assert asked("wrong-password", seen).answer == "unknown"
+    seen.unseen = {f"probe of {name}": why for name, why in seen.unseen.items()}  # what another one was refused
+    assert asked("wrong-password", seen).answer == "no"
     assert asked("wrong-password", look(Source(**of(database)), DAY)).answer == "no"
+
+
+@pytest.mark.parametrize("words", ["fe_sendauth: no password supplied", "SQLSTATE 28P01"])
+def test_a_refusal_that_names_no_role_is_told_all_the_same(words: str) -> None:
+    told = asked("wrong-password", scene(state("api"), logs={"api": [line(words)]}))
+    assert (told.answer, told.words) == ("unknown", "api says that it is refused, and not as which role")
+
+
+def test_a_password_that_an_earlier_instance_was_refused_for_is_none_now() -> None:
+    since = state("api", started_at=NOW - timedelta(minutes=1))
+    assert asked("wrong-password", scene(since, logs={"api": [REFUSED]})).answer == "no"
 
 
 def test_what_a_pooler_says_of_passwords_is_its_own() -> None:

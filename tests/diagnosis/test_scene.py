@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,7 +102,16 @@ def test_a_log_that_takes_long_is_told_while_it_is_read(monkeypatch: pytest.Monk
     assert said == []
     monkeypatch.setattr(scene, "LONG", 0.0)
     look(Source(stack(), tell=said.append), DAY)
-    assert said[0] == "the log of db is long: 1 lines so far; --since 1h reads less"
+    assert said[0] == "the log of db is long: 1 lines so far; a shorter --since reads less"
+
+
+def test_it_is_told_now_and_then_and_not_with_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    a_second_each = map(float, range(100))
+    monkeypatch.setattr(scene, "time", SimpleNamespace(monotonic=lambda: next(a_second_each)))
+    lines = [f"line {n}" for n in range(35)]
+    assert list(scene._telling(scene.Scene(Source(tell=said.append)), "db", lines)) == lines
+    assert [words.split()[6] for words in said] == ["10", "20", "30"]
 
 
 def test_a_probe_that_cannot_be_asked_is_told() -> None:

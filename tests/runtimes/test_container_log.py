@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from recover.runtimes.container_log import LONGEST, lines
 
-TEXT = st.lists(st.text(st.characters(exclude_characters="\r\n"), max_size=30), max_size=20)
+TEXT = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=30), max_size=20)
 
 
 def framed(said: bytes, sizes: list[int]) -> bytes:
@@ -46,3 +46,10 @@ def test_a_line_without_end_is_given_in_parts(end: bytes) -> None:
         found = list(lines(cut(b"x" * size + end, step), framed=False))
         assert max(map(len, found)) <= LONGEST
         assert "".join(found).removesuffix("next") == "x" * size
+    assert list(lines([framed(b"x" * size, [size])], framed=True)) == ["x" * LONGEST] * 2 + ["x" * 10]
+
+
+def test_a_line_that_never_ends_is_not_waited_for() -> None:
+    pieces = iter([b"x" * 1024] * 1000)
+    next(lines(pieces, framed=False))
+    assert len(list(pieces)) >= 1000 - LONGEST // 1024 - 1

@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,54 @@ def test_an_engine_that_hangs_in_the_middle_of_a_log(monkeypatch: pytest.MonkeyP
         list(Engine().logs("x"))
     assert caught.value.what == "the Docker engine does not answer"
     assert "timed out" in caught.value.why
+
+
+@contextmanager
+def logged(status: int, body: bytes, *, tty: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """An engine that answers so when the log of x is asked for; its port, and with which words it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _, words = self.path.partition("?")
+            told = {"/version": {"ApiVersion": "1.41"}, "/v1.41/containers/x/json": {"Config": {"Tty": tty}}}
+            asked.extend([words] if path == "/v1.41/containers/x/logs" else [])
+            said = json.dumps(told[path]).encode() if path in told else body
+            self.send_response(200 if path in told else status)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], asked
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("tty", "body"), [(True, b"one\r\ntwo"), (False, b"\1\0\0\0\0\0\0\x07one\ntwo")])
+def test_a_log_is_asked_for_from_a_time_on_and_its_end(monkeypatch: pytest.MonkeyPatch, tty: bool, body: bytes) -> None:
+    with logged(200, body, tty=tty) as (port, asked):
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
+        assert list(Engine().logs("x", datetime(2026, 1, 1, tzinfo=UTC), 3)) == ["one", "two"]
+        assert list(Engine().logs("x")) == ["one", "two"]
+    assert asked == ["stdout=1&stderr=1&tail=3&since=1767225599.999", "stdout=1&stderr=1&tail=all"]
+
+
+def test_a_log_that_went_with_its_container_is_empty_and_one_that_is_refused_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with logged(404, b'{"message": "No such container: x"}') as (port, _):
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
+        assert list(Engine().logs("x")) == []
+    with logged(501, b'{"message": "configured logging driver does not support reading"}') as (port, _):
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
+        with pytest.raises(Unreachable) as caught:
+            list(Engine().logs("x"))
+    assert caught.value.what == "the log of x cannot be read"
+    assert caught.value.why == "configured logging driver does not support reading"
 
 
 # --- which version --------------------------------------------------------------------------------

@@ -63,6 +63,8 @@ def test_the_status_in_our_words(facts: Any, status: str) -> None:
         (["PATH=/bin", "TZ=Europe/Berlin"], [], "Europe/Berlin"),
         (["TZ=Europe/Berlin"], [{"Destination": "/etc/localtime"}], "Europe/Berlin"),
         (["TZ="], [{"Destination": "/data"}, {"Destination": "/etc/localtime"}], ""),
+        (["TZ=:/etc/localtime"], [{"Destination": "/etc/localtime"}], ""),
+        (["TZ=:/etc/localtime"], [], "UTC"),
     ],
 )
 def test_the_zone_of_its_programs(env: list[str] | None, mounts: list[dict[str, str]], zone: str) -> None:

@@ -125,6 +125,9 @@ def test_an_undo_given_twice_does_not_take_an_older_repair_back(doctor: Doctor, 
         (tmp_path / "expected.yml").write_text(f"types: {{mood: [{new}, b]}}\nmap: {{mood: {{{old}: {new}}}}}\n")
         doctor("repair", *E_, "--yes")
     [[older], [newer]] = sql("select id from recover.enum_repairs order by made_at")
+    unknown = doctor("undo", "--yes", "--repair", "x", expect=7).stderr
+    assert f"known: {newer}, {older}" in unknown
+    assert "next: recover enums undo --dsn … --repair ID" in unknown
     assert newer in doctor("undo", "--yes").stdout
     refused = doctor("undo", "--yes", expect=7).stderr
     assert "the latest repair was taken back already" in refused
@@ -132,6 +135,10 @@ def test_an_undo_given_twice_does_not_take_an_older_repair_back(doctor: Doctor, 
     labels = "select array_agg(l::text) from unnest(enum_range(null::mood)) l"
     assert sql(labels) == [(["A", "b"],)]
     assert older in doctor("undo", "--yes", "--repair", older).stdout
+    assert sql(labels) == [(["a", "b"],)]
+    (tmp_path / "expected.yml").write_text("types: {mood: [A, b]}\nmap: {mood: {a: A}}\n")
+    doctor("repair", *E_, "--yes")
+    doctor("undo", "--yes")  # the latest, and those that were taken back are older
     assert sql(labels) == [(["a", "b"],)]
 
 

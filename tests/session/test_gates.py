@@ -41,7 +41,9 @@ def status(tiny: Tiny) -> Any:
 def test_an_approval_goes_on_with_the_run_and_is_kept_with_who_and_why(tiny: Tiny) -> None:
     waits = tiny.recover("run", gated(tiny), expect=10)
     run = status(tiny)["run"]
-    assert f"next: recover approve {run} gate --because 'why'" in waits.stderr
+    flags = f" --state-dir {tiny.state}"
+    approve = f"recover approve {run} gate --because 'why'{flags}"
+    assert f"next: {approve}; or recover resume {run}{flags} --yes" in waits.stderr
     assert "is no gate of the run" in tiny.recover("approve", run, "web", "--because", "x", expect=2).stderr
     done = tiny.recover("approve", run, "gate", "--because", "the dump is good")
     assert "recovered and verified" in done.stdout
