@@ -66,7 +66,7 @@ def test_each_address_has_a_budget_of_its_own(clock: Clock) -> None:
     ],
 )
 def test_retry_after_is_a_number_or_a_date(said: str | None, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "XXX-5")  # as POSIX has it: our own zone does not count
+    monkeypatch.setenv("TZ", "AAA-5")  # as POSIX has it: our own zone does not count
     time.tzset()
     try:
         assert retry_after(said, datetime(2026, 8, 10, 12, tzinfo=UTC)) == seconds

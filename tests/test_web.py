@@ -60,7 +60,7 @@ def test_the_cookies_are_those_that_the_answer_sets(told: str) -> None:
 
 
 def test_a_cookies_end_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "XXX-5")  # as POSIX has it: ahead of UTC
+    monkeypatch.setenv("TZ", "AAA-5")  # as POSIX has it: ahead of UTC
     time.tzset()
     soon = datetime.now(UTC) + timedelta(hours=1)
     try:

@@ -132,7 +132,10 @@ def enums_undo(
     state_dir: State = None,
     json: Json = False,
 ) -> int:
-    """Take a repair back: labels, rows, defaults. Labels that were added stay, for PostgreSQL cannot drop one."""
+    """Take a repair back: labels, rows, defaults. Labels that were added stay, for PostgreSQL cannot drop one.
+
+    When the latest was taken back already, an older one has to be named.
+    """
     from recover.session import enums as session
 
     return session.undo(_asked(locals()), repair, _limits(lock_timeout, statement_timeout))

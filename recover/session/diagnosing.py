@@ -25,7 +25,7 @@ from recover.runtimes import RUNTIMES, Site
 from recover.secrets import Redactor
 from recover.session.doctor import declared
 from recover.session.loading import load_playbook
-from recover.session.opening import LOCK_PATIENCE, Opened, masking, opened, project_of
+from recover.session.opening import LOCK_PATIENCE, Opened, masking, opened, project_of, require_there
 from recover.session.options import Options
 from recover.session.saying import note, say, say_json
 from recover.steps.enum import RepairEnum
@@ -113,8 +113,7 @@ def _of_playbook(path: Path, options: Options) -> Iterator[tuple[Source, Redacto
 def _require_replica(session: Opened) -> None:
     """Raises Unreachable when there is no replica at all: each file in it would seem to be what is missing."""
     if session.target.services.runtime == "local" and not Path(session.scope.target["folder"]).exists():
-        for service in session.runtime.names()[:1]:
-            session.runtime.state(service)
+        require_there(session.runtime)
 
 
 def source_of(session: Opened) -> Source:

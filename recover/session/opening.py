@@ -30,6 +30,9 @@ from recover.snapshot import Snapshot
 from recover.web import HttpWeb
 from recover.world import Forecast, RunPlace, Runtime
 
+LOCK_PATIENCE = 3.0
+"""Seconds that a read of a diagnosis waits for a lock: who holds it is looked at meanwhile."""
+
 
 @dataclass
 class Opened:
@@ -154,8 +157,7 @@ def opened(
             if not patient:
                 secrets.read_all()
         except Precondition:
-            for service in services.names()[:1]:
-                services.state(service)  # a target that is not there at all is said as such
+            require_there(services)
             raise
         halt = Halt()
         databases = Databases(target, scope, place, halt, LOCK_PATIENCE if patient else None)
@@ -207,10 +209,6 @@ class Secrets(Mapping[str, Secret]):
         return len(self.playbook.secrets)
 
 
-LOCK_PATIENCE = 3.0
-"""Seconds that a read of a diagnosis waits for a lock: who holds it is looked at meanwhile."""
-
-
 @dataclass
 class Databases:
     """Opens the target's databases by name; their addresses are asked of the runtime at each connect."""
@@ -245,6 +243,12 @@ class Databases:
         password = database.password
         secret = Secret("database", password) if isinstance(password, str) else password
         return Server(address.host, address.port, database.dbname, database.user, secret)
+
+
+def require_there(services: Runtime) -> None:
+    """Raises Unreachable, with its own words, for a target that is not there at all."""
+    for service in services.names()[:1]:
+        services.state(service)
 
 
 def _services(target: Target, site: Site) -> Runtime:

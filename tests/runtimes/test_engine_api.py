@@ -8,10 +8,10 @@ import socket
 import subprocess
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -121,83 +121,42 @@ def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "gopher" in unreachable(Engine()).why
 
 
-@pytest.fixture
-def stalling() -> Iterator[int]:
-    """An engine that begins to send a log and then hangs."""
-    ended = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.split("?")[0]
-            told = {"/version": {"ApiVersion": "1.41"}, "/v1.41/containers/x/json": {"Config": {"Tty": True}}}
-            said = json.dumps(told[path]) if path in told else "begun\n"
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(said) + (path not in told)))
-            self.end_headers()
-            self.wfile.write(said.encode())
-            if path not in told:
-                ended.wait(20)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        ended.set()
-        server.shutdown()
+LOG = "/v1.41/containers/x/logs"
 
 
-def test_an_engine_that_hangs_in_the_middle_of_a_log(monkeypatch: pytest.MonkeyPatch, stalling: int) -> None:
+def logged(said: object, *, tty: bool = True) -> dict[str, object]:
+    """The answers of an engine that says this when the log of x is asked for."""
+    return {"/version": {"ApiVersion": "1.41"}, "/v1.41/containers/x/json": {"Config": {"Tty": tty}}, LOG: said}
+
+
+def test_an_engine_that_hangs_in_the_middle_of_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_api, "TIMEOUT", 0.3)
-    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{stalling}")
-    with pytest.raises(Unreachable) as caught:
-        list(Engine().logs("x"))
+    with answering(logged("begun\n"), hanging=LOG) as port:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
+        with pytest.raises(Unreachable) as caught:
+            list(Engine().logs("x"))
     assert caught.value.what == "the Docker engine does not answer"
     assert "timed out" in caught.value.why
 
 
-@contextmanager
-def logged(status: int, body: bytes, *, tty: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """An engine that answers so when the log of x is asked for; its port, and with which words it was asked."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path, _, words = self.path.partition("?")
-            told = {"/version": {"ApiVersion": "1.41"}, "/v1.41/containers/x/json": {"Config": {"Tty": tty}}}
-            asked.extend([words] if path == "/v1.41/containers/x/logs" else [])
-            said = json.dumps(told[path]).encode() if path in told else body
-            self.send_response(200 if path in told else status)
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1], asked
-        server.shutdown()
-
-
 @pytest.mark.parametrize(("tty", "body"), [(True, b"one\r\ntwo"), (False, b"\1\0\0\0\0\0\0\x07one\ntwo")])
 def test_a_log_is_asked_for_from_a_time_on_and_its_end(monkeypatch: pytest.MonkeyPatch, tty: bool, body: bytes) -> None:
-    with logged(200, body, tty=tty) as (port, asked):
+    asked: list[str] = []
+    with answering(logged(body, tty=tty), asked) as port:
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
         assert list(Engine().logs("x", datetime(2026, 1, 1, tzinfo=UTC), 3)) == ["one", "two"]
         assert list(Engine().logs("x")) == ["one", "two"]
-    assert asked == ["stdout=1&stderr=1&tail=3&since=1767225599.999", "stdout=1&stderr=1&tail=all"]
+    words = ["stdout=1&stderr=1&tail=3&since=1767225599.999", "stdout=1&stderr=1&tail=all"]
+    assert [path for path in asked if path.startswith(LOG)] == [f"{LOG}?{each}" for each in words]
 
 
 def test_a_log_that_went_with_its_container_is_empty_and_one_that_is_refused_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with logged(404, b'{"message": "No such container: x"}') as (port, _):
+    with answering(logged((404, b'{"message": "No such container: x"}'))) as port:
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
         assert list(Engine().logs("x")) == []
-    with logged(501, b'{"message": "configured logging driver does not support reading"}') as (port, _):
+    with answering(logged((501, b'{"message": "configured logging driver does not support reading"}'))) as port:
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
         with pytest.raises(Unreachable) as caught:
             list(Engine().logs("x"))
@@ -209,26 +168,40 @@ def test_a_log_that_went_with_its_container_is_empty_and_one_that_is_refused_is_
 
 
 @contextmanager
-def answering(answers: dict[str, object]) -> Iterator[int]:
-    """An HTTP server with these answers by the end of the path; 404 for the rest."""
+def answering(answers: Mapping[str, object], asked: list[str] | None = None, *, hanging: str = "") -> Iterator[int]:
+    """An HTTP server with these answers by their path, 404 for the rest; its port.
+
+    An answer is text, bytes, or data for JSON; in a pair with its status when that is not 200. `asked` gets what was
+    asked for. The answer to `hanging` lacks its end until the block is left.
+    """
+    over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(self.path)
             path = self.path.split("?")[0]
-            found = next((said for end, said in answers.items() if path == end), None)
-            body = found if isinstance(found, str) else json.dumps(found)
-            self.send_response(404 if found is None else 200)
-            self.send_header("Content-Length", str(len(body)))
+            found = answers.get(path, (404, b"null"))
+            status, said = found if isinstance(found, tuple) else (200, found)
+            text = said if isinstance(said, str | bytes) else json.dumps(said)
+            body = text.encode() if isinstance(text, str) else text
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body) + (path == hanging)))
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write(body)
+            if path == hanging:
+                over.wait(20)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+        try:
+            yield server.server_address[1]
+        finally:
+            over.set()
+            server.shutdown()
 
 
 def test_an_engine_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

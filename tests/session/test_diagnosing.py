@@ -71,6 +71,19 @@ def test_a_stack_that_is_well(running: Tiny) -> None:
     assert (told["root"], told["next"], told["unseen"]) == (None, [], {})
 
 
+def test_whoever_waits_for_a_long_log_is_told(
+    running: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from recover.diagnosis import scene
+    from recover.session import diagnosing
+    from recover.session.options import Options
+
+    monkeypatch.setattr(scene, "LONG", 0.0)
+    log(running, "web", b"2026-11-29T23:00:00Z INFO web: hello\n")
+    assert diagnosing.diagnose(running.playbook, None, Options(state=running.state), 60.0) == 0
+    assert "the log of web is long: 1 lines so far" in capsys.readouterr().err
+
+
 def test_a_service_that_was_killed_is_named_and_the_command_that_is_printed_brings_it_back(running: Tiny) -> None:
     kill(running, "web")
     lines = diagnosed(running)
