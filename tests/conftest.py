@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import postgresqls
+import profiles  # noqa: F401 - chosen before any test is read
 import pytest
 
 from recover.drill.postgres import Cluster, Running, server
