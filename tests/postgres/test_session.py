@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from conftest import PostgresServer, drop, query
 
 from recover.drill.postgres import Cluster, free_port, server
 from recover.errors import Precondition, RecoverError, StepError, Unreachable
@@ -117,23 +118,34 @@ class Anything:
         return iter(())
 
 
+@pytest.fixture(scope="module")
+def readable(postgres_server: PostgresServer) -> Iterator[Server]:
+    """A database with two rows, of which one is enough: no read may change it."""
+    name = "only_read"
+    query(postgres_server.admin(), f"create database {name} owner app")
+    made = postgres_server.app(name)
+    query(made, "create table t (id serial, n int)")
+    query(made, "insert into t (n) values (1), (2)")
+    query(made, "create function wipe() returns int language plpgsql as $$ begin delete from t; return 1; end $$")
+    yield made
+    drop(postgres_server, name)
+
+
 @pytest.mark.parametrize("text", WRITES.values(), ids=WRITES.keys())
 @pytest.mark.parametrize("bound", [False, True], ids=["without values", "with values"])
 @pytest.mark.parametrize("guarded", [True, False], ids=["", "by the server alone"])
 def test_a_read_cannot_write(
-    session: Session, sql: Sql, monkeypatch: pytest.MonkeyPatch, text: str, bound: bool, guarded: bool
+    readable: Server, monkeypatch: pytest.MonkeyPatch, text: str, bound: bool, guarded: bool
 ) -> None:
     if not guarded:
         monkeypatch.setattr("recover.postgres.session.READING", Anything())
-    sql("create table t (id serial, n int)")
-    sql("insert into t (n) values (1), (2)")
-    sql("create function wipe() returns int language plpgsql as $$ begin delete from t; return 1; end $$")
     args = {"v": 1} if bound else {}
-    with pytest.raises(StepError):
-        session.rows("t", Statement(text + (" -- %(v)s" if bound else ""), args))
-    assert sql("select n from t order by n") == [(1,), (2,)]
-    assert sql("select last_value from t_id_seq") == [(2,)]
-    assert read(session, "select count(*) as n from t") == [{"n": 2}]  # and the session is still of use
+    with closing(Session(readable)) as session:
+        with pytest.raises(StepError):
+            session.rows("t", Statement(text + (" -- %(v)s" if bound else ""), args))
+        assert query(readable, "select n from t order by n") == [(1,), (2,)]
+        assert query(readable, "select last_value from t_id_seq") == [(2,)]
+        assert read(session, "select count(*) as n from t") == [{"n": 2}]  # and the session is still of use
 
 
 def test_read_only_cannot_be_switched_off_once_a_read_has_begun(
