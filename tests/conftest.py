@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import postgresqls
+import profiles  # noqa: F401 - chosen before any test is read
 import pytest
 from helpers import clusters, run_folder, warm_start
 

@@ -144,18 +144,24 @@ def test_of_two_schemas_with_the_same_type_only_the_named_one_changes(world: Any
     assert (labels(sql, "a.mood"), labels(sql, "b.mood")) == (["x"], ["X"])
 
 
-@pytest.mark.parametrize("name", ["Mixed Case", 'q"uote', "select", "größe", "it's", "a.b", "%s", "$1"])
-@pytest.mark.parametrize("label", ["it's", "back\\slash", "a b", "ü", "%(x)s", "$proof$", "null", "a,b{}", "{a}"])
-def test_odd_names_and_labels(world: Any, sql: Sql, name: str, label: str) -> None:
-    quoted = '"' + name.replace('"', '""') + '"'
-    literal = "E'" + label.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    sql(f"create schema {quoted}; create type {quoted}.{quoted} as enum ({literal}, 'left over')")
-    wanted = label.upper() + "!"
-    step = RepairEnum("main", {f"{quoted}.{quoted}": (wanted, "new " + label)}, {f"{quoted}.{quoted}": {label: wanted}})
-    do(step, world)
-    query = "select enumlabel from pg_enum order by enumsortorder"
-    assert [row[0] for row in sql(query)] == [wanted, "new " + label, "left over"]
-    assert step.decide(world) == ()
+NAMES = ("Mixed Case", 'q"uote', "select", "größe", "it's", "a.b", "%s", "$1")
+LABELS = ("it's", "back\\slash", "a b", "ü", "%(x)s", "$proof$", "null", "a,b{}", "{a}")
+
+
+def test_odd_names_and_labels(world: Any, sql: Sql) -> None:
+    """Each name as that of a type and of its schema, with each label: 72 types in one database."""
+    schemas = ['"' + name.replace('"', '""') + '"' for name in NAMES]
+    types = [f"{schema}.{schema}" for schema in schemas]
+    for label in LABELS:
+        literal = "E'" + label.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        sql(";".join(f"create schema {schema}" for schema in schemas))
+        sql(";".join(f"create type {type} as enum ({literal}, 'left over')" for type in types))
+        wanted = (label.upper() + "!", "new " + label)
+        step = RepairEnum("main", dict.fromkeys(types, wanted), {type: {label: wanted[0]} for type in types})
+        do(step, world)
+        assert {type: labels(sql, type) for type in types} == {type: [*wanted, "left over"] for type in types}
+        assert step.decide(world) == ()
+        sql(";".join(f"drop schema {schema} cascade" for schema in schemas))
 
 
 REFUSED = {
