@@ -13,7 +13,7 @@ from recover.runtimes.local import LocalRuntime
 from recover.runtimes.processes import Process
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until it is true; an AssertionError when that takes longer than anything sane."""
     end = time.monotonic() + seconds
     while not condition():

@@ -30,7 +30,7 @@ LOGIN = "/api/v1/auth/jwt/login"
 NO_TLS = ssl.create_default_context()  # made once: a client that makes its own takes longer than its request
 
 
-def eventually(question: Callable[[], Any], seconds: float = 60.0) -> Any:
+def eventually(question: Callable[[], Any], seconds: float = 120.0) -> Any:
     """The first true answer; a question that raises is asked again."""
     pause = threading.Event()
     for _ in range(int(seconds / 0.05)):
