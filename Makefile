@@ -2,18 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# Versions of all packages; empty for the newest ones (in a VENV of their own: make newest).
+CONSTRAINTS := constraints.txt
+# Another PYTHON makes the environment again.
+STAMP := $(VENV)/.installed-$(subst /,_,$(PYTHON))
 
-.PHONY: help drill test test-matrix images test-docker crash-matrix check format bench bench-enums clean
+.PHONY: help drill test test-matrix images test-docker crash-matrix check format bench bench-enums newest lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(STAMP): pyproject.toml recover/__init__.py
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[drill,dev]'
-	@touch $(STAMP)
+$(STAMP): pyproject.toml $(CONSTRAINTS) recover/__init__.py .ci/make_venv.py
+	$(PYTHON) .ci/make_venv.py $@ $(CONSTRAINTS)
 
 drill: $(STAMP) ## Break the embedded replica as in the incident and recover it, on screen.
 	$(BIN)/recover drill run enum-cascade
@@ -51,5 +51,11 @@ bench: $(STAMP) ## Measure start-up, per-step cost and memory, as ratios.
 bench-enums: $(STAMP) ## Measure the enum doctor beside bare SQL on 5 million rows (some minutes, 5 GB of disk).
 	$(BIN)/python benchmarks/enums.py
 
-clean: ## Remove the virtual environment and caches.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+newest: ## Run the tests with the newest release of every dependency, in an environment of its own.
+	$(MAKE) --no-print-directory test VENV=.venv-newest CONSTRAINTS=
+
+lock: $(STAMP) ## Pin the newest releases in constraints.txt.
+	$(BIN)/python .ci/make_venv.py lock $(CONSTRAINTS)
+
+clean: ## Remove the virtual environments and caches.
+	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from ports import free_port
 
 from recover.drill.postgres import (
     Account,
@@ -21,7 +22,6 @@ from recover.drill.postgres import (
     account,
     binaries,
     create,
-    free_port,
     main,
     reachable,
     server,

@@ -13,9 +13,10 @@ from typing import Any
 import psycopg
 import pytest
 from conftest import OneDatabase, query
+from ports import free_port
 from worlds import Kept, Spec, bind
 
-from recover.drill.postgres import Cluster, Running, free_port, server
+from recover.drill.postgres import Cluster, Running, server
 from recover.engine import Engine
 from recover.plan import Plan, Planned
 from recover.postgres import session as module

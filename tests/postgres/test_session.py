@@ -16,8 +16,9 @@ from typing import Any
 import psycopg
 import pytest
 from conftest import PostgresServer, drop, query
+from ports import free_port
 
-from recover.drill.postgres import Cluster, free_port, server
+from recover.drill.postgres import Cluster, server
 from recover.errors import Precondition, RecoverError, StepError, Unreachable
 from recover.postgres.names import LONGEST_NAME
 from recover.postgres.session import Server, Session, application_name, ping

@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from replicas import Replica, free_port, replica, until
+from ports import free_port
+from replicas import Replica, replica, until
 
 from recover.errors import PlaybookError, StepError, Unreachable
 from recover.runtimes import RUNTIMES, Site

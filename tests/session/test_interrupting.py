@@ -19,7 +19,8 @@ import pexpect
 import psycopg
 import pytest
 from conftest import PostgresServer, Sql
-from replicas import free_port, until
+from ports import free_port
+from replicas import until
 from tiny import Tiny
 
 from recover.journal.lock import holder
