@@ -26,6 +26,12 @@ ROLE = "app"
 _numbers = count(1)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle the versions of PostgreSQL, once."""
+    if not hasattr(config, "workerinput"):
+        postgresqls.choose(config)
+
+
 @dataclass(frozen=True)
 class PostgresServer:
     """The running server, and how to reach one of its databases as the superuser or as the application."""
