@@ -7,7 +7,7 @@ CONSTRAINTS := constraints.txt
 # Another PYTHON makes the environment again.
 STAMP := $(VENV)/.installed-$(subst /,_,$(PYTHON))
 
-.PHONY: help drill test test-matrix images test-docker crash-matrix check format bench bench-enums newest lock clean
+.PHONY: help drill test test-matrix images test-docker crash-matrix check format bench bench-enums cover dist newest lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,20 @@ bench: $(STAMP) ## Measure start-up, per-step cost and memory, as ratios.
 
 bench-enums: $(STAMP) ## Measure the enum doctor beside bare SQL on 5 million rows (some minutes, 5 GB of disk).
 	$(BIN)/python benchmarks/enums.py
+
+cover: $(STAMP) ## Run the tests under coverage.py: at least 90 % of the lines of recover/; a report in htmlcov.
+	$(BIN)/coverage erase
+	RECOVER_TEST_COLD=1 $(BIN)/coverage run -m pytest $(T)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage json --quiet -o - | $(BIN)/python .ci/covered.py
+
+dist: $(STAMP) ## Build the wheel, and try it in an empty environment.
+	rm -rf dist
+	$(BIN)/python .ci/make_venv.py uv build --quiet --wheel --build-constraints $(CONSTRAINTS)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python dist/venv
+	$(BIN)/python .ci/make_venv.py uv pip install --quiet --python dist/venv/bin/python --constraint $(CONSTRAINTS) dist/*.whl
+	cd dist && venv/bin/recover --version && venv/bin/recover lint enum-cascade
 
 newest: ## Run the tests with the newest release of every dependency, in an environment of its own.
 	$(MAKE) --no-print-directory test VENV=.venv-newest CONSTRAINTS=

@@ -1,6 +1,7 @@
 """Makes the virtual environment of this checkout, or brings it up to date.
 
     python .ci/make_venv.py STAMP [CONSTRAINTS]   in the folder of STAMP, with the versions of CONSTRAINTS or the newest
+    python .ci/make_venv.py uv WORDS…             uv of this environment, with pip's configuration
     python .ci/make_venv.py lock CONSTRAINTS      writes CONSTRAINTS again, with the newest versions
 
 uv installs: it takes a fifth of pip's time. It reads none of pip's configuration, so that is handed on to it. Where
@@ -39,6 +40,9 @@ def main() -> None:
     target = Path(sys.argv[1])
     constraints = Path(sys.argv[2]) if sys.argv[2:] else None
     os.chdir(ROOT)
+    if target.name == "uv":
+        settings = uv_settings(pip_for(Path(sys.prefix))[1])
+        sys.exit(0 if succeeds([str(Path(sys.executable).parent / "uv"), *sys.argv[2:]], settings) else 1)
     if target.name == "lock" and constraints:
         lock(constraints)
     else:

@@ -58,6 +58,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write("".join(f"{line}\n" for line in left))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle the versions of PostgreSQL, once."""
+    if not hasattr(config, "workerinput"):
+        postgresqls.choose(config)
+
+
 @dataclass(frozen=True)
 class PostgresServer:
     """The running server, and how to reach one of its databases as the superuser or as the application."""

