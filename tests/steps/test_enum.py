@@ -126,6 +126,20 @@ def test_deciding_changes_nothing_and_actions_are_plain_data(world: Any, sql: Sq
     assert REPAIR.claims(world) == frozenset({"database:main"})
 
 
+def test_a_plan_of_it_rests_on_labels_and_rows(world: Any, sql: Sql) -> None:
+    sql(SCHEMA)
+    facts = REPAIR.fingerprint(world)
+    assert facts == {
+        'labels of "public"."userrole"': "admin, user",
+        'labels of "public"."userstatus"': "pending_approval, active, disabled",
+        'labels of "public"."priority"': "low, high",
+        'rows of "public"."users"': "290",
+        'rows of "public"."tasks"': "50",
+    }
+    sql("insert into users (id) values (1000)")
+    assert REPAIR.fingerprint(world) == {**facts, 'rows of "public"."users"': "291"}
+
+
 def test_a_rename_that_fails_half_way_leaves_all_types_as_they_were(world: Any, sql: Sql) -> None:
     sql(SCHEMA)
     [repair] = REPAIR.decide(world)
