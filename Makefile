@@ -4,10 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Versions of all packages; empty for the newest ones (in a VENV of their own: make newest).
 CONSTRAINTS := constraints.txt
+# T=FILE, T=FOLDER or T="'FILE::TEST'": only those, in this one process. OPTIONS: more words for pytest.
+T :=
+OPTIONS :=
+# One worker more than there are cores: tests also wait.
+WORKERS := $(if $(T),0,$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1))
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
+# Where it is set, Python compiles every module in every process that a test starts.
+export PYTHONDONTWRITEBYTECODE :=
 # Another PYTHON makes the environment again.
 STAMP := $(VENV)/.installed-$(subst /,_,$(PYTHON))
 
-.PHONY: help drill test test-matrix images test-docker crash-matrix check format bench bench-enums cover dist newest lock clean
+.PHONY: help drill test test-drills test-matrix images test-docker test-nightly check format bench bench-enums cover dist newest lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,11 +26,14 @@ $(STAMP): pyproject.toml $(CONSTRAINTS) recover/__init__.py .ci/make_venv.py
 drill: $(STAMP) ## Break the embedded replica as in the incident and recover it, on screen.
 	$(BIN)/recover drill run enum-cascade
 
-test: $(STAMP) ## Run the tests (real PostgreSQL and Redis from wheels; no Docker needed).
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run the tests: real PostgreSQL and Redis from wheels, no Docker (5 minutes). T=FILE: only those.
+	$(PYTEST) $(or $(T),-m 'not drill and not docker and not nightly')
+
+test-drills: $(STAMP) ## Run the long drills: the replica broken in every way, killed everywhere (8 minutes).
+	$(PYTEST) -m 'drill and not docker and not nightly' $(T)
 
 test-matrix: $(STAMP) ## Run the enum doctor's tests on PostgreSQL 12, 14, 15, 17 and the wheel's.
-	RECOVER_TEST_POSTGRES=12,14,15,17,wheel $(BIN)/python -m pytest -m every_postgres
+	RECOVER_TEST_POSTGRES=12,14,15,17,wheel $(PYTEST) -m 'every_postgres and not nightly' $(T)
 
 images: ## Pull or build the images of the container replica.
 	PYTHON=$(PYTHON) playbooks/enum-cascade/stack/images/build
@@ -30,8 +41,9 @@ images: ## Pull or build the images of the container replica.
 test-docker: $(STAMP) ## Run the tests that need a Docker engine; starts one for them where it can.
 	.ci/engine run sh -c '$(MAKE) --no-print-directory images && $(BIN)/python -m pytest -m docker'
 
-crash-matrix: $(STAMP) ## Kill a run at every point of every step, each in a run of its own, and more (40 minutes).
-	$(BIN)/python -m pytest -m matrix
+test-nightly: $(STAMP) ## What takes hours: a kill at every point in a run of its own, long property tests, every PostgreSQL.
+	$(PYTEST) -m nightly $(T)
+	HYPOTHESIS_PROFILE=nightly RECOVER_TEST_POSTGRES=12,14,15,17,wheel $(PYTEST) -m 'hypothesis or every_postgres' $(T)
 
 check: $(STAMP) ## ruff, mypy strict, import-linter.
 	$(BIN)/ruff check .

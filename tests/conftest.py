@@ -33,10 +33,12 @@ _left = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the run, or as a worker take part in it."""
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
-        config.stash[_folder] = run_folder.begin()
-        config.option.basetemp = config.option.basetemp or config.stash[_folder].tests
+    """Begin the run and settle its versions of PostgreSQL, or as a worker take part in it."""
+    if not hasattr(config, "workerinput"):
+        if not config.option.collectonly:
+            config.stash[_folder] = run_folder.begin()
+            config.option.basetemp = config.option.basetemp or config.stash[_folder].tests
+        postgresqls.choose(config)
     config.stash[_warm] = warm_start.install()
 
 
@@ -56,12 +58,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if left := config.stash.get(_left, []):
         terminalreporter.section("left behind by the tests, and ended now", red=True)
         terminalreporter.write("".join(f"{line}\n" for line in left))
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Settle the versions of PostgreSQL, once."""
-    if not hasattr(config, "workerinput"):
-        postgresqls.choose(config)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -188,11 +189,19 @@ def shortened(drill: Drill) -> Drill:
     folder = drill.state.with_name("shortened")
     folder.mkdir()
     (folder / "stack").symlink_to(ROOT / "playbooks/enum-cascade/stack")
-    text = (ROOT / PLAYBOOK).read_text()
-    six = "[error, security_headers, authentication, csrf, request_protection, metrics]"
-    assert text.count(f"for_each: {six}") == 1
-    two = '["error,security_headers,authentication", "csrf,request_protection,metrics"]'
-    (folder / "playbook.yml").write_text(text.replace(f"for_each: {six}", f"for_each: {two}"))
+    one_by_one, rest = re.split(r"(?=      - id: full\n)", (ROOT / PLAYBOOK).read_text())
+    before, each = re.split(r"(?=      - id: middleware\n)", one_by_one)
+    items = re.search(r"        for_each: \[(.*)\]\n", each)
+    assert items
+    names = items[1].split(", ")
+    turns = [
+        each.replace(items[0], "")
+        .replace("${kept}", ",".join(names[:number]))
+        .replace("${item}", f"{number} of them")
+        .replace("id: middleware", f"id: middleware_{number}")
+        for number in (3, 6)
+    ]
+    (folder / "playbook.yml").write_text("".join((before, *turns, rest)))
     drill.file = str(folder / "playbook.yml")
     return drill
 

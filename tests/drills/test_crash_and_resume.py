@@ -41,11 +41,11 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
         made.recover("drill", "down", "enum-cascade", expect=None)
 
 
-@pytest.mark.matrix
+@pytest.mark.nightly
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("step", steps_of("local"))
 def test_killed_once_at_any_point_the_resumed_run_ends_in_the_same_state(replica: Drill, step: str, point: str) -> None:
-    """`make crash-matrix`: half an hour. The test above passes the same points, one run for all of them."""
+    """`make test-nightly`: half an hour. The test above passes the same points, one run for all of them."""
     for service in reversed(replica.services.names()):
         replica.services.stop(service)
     replica.services.start("postgres")

@@ -97,7 +97,7 @@ def test_the_verdict_is_the_catalogs(
     assert ending is after_commit or truths == [False] * 4
 
 
-@pytest.mark.matrix
+@pytest.mark.nightly
 @pytest.mark.parametrize("ending", [before_commit, after_commit])
 def test_the_verdict_is_the_catalogs_fifty_times(
     cluster: tuple[Cluster, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: Any

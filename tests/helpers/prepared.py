@@ -16,8 +16,9 @@ from pathlib import Path
 import crashing
 from drilling import Drill
 from helpers.clusters import locked, shared_folder
+from ports import free_port
 
-from recover.drill.replica import Replica, _free_ports
+from recover.drill.replica import Replica
 
 PASSFILE = Path("secrets/pgpass")
 BEFORE = "census.json"
@@ -65,7 +66,7 @@ def copy(model: Drill, state: Path) -> Drill:
     copied.folder.parent.mkdir(parents=True)
     subprocess.run(["cp", "-a", str(home), str(copied.folder)], check=True)
     before = copied.env()
-    ports = _free_ports(name for name in before if name.endswith("_PORT"))
+    ports = {name: str(free_port()) for name in before if name.endswith("_PORT")}
     copied.set({"REPLICA": str(copied.folder), "REPLICA_ID": secrets.token_hex(8), **ports})
     passfile = copied.folder / PASSFILE
     passfile.write_text(passfile.read_text().replace(f":{before['POSTGRES_PORT']}:", f":{ports['POSTGRES_PORT']}:"))
