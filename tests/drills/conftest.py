@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from drilling import Drill
+from engines import own_name
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def drill(tmp_path: Path) -> Iterator[Drill]:
 @pytest.fixture
 def compose_drill(tmp_path: Path) -> Iterator[Drill]:
     """A healthy replica on containers; at the end nothing of it is left."""
-    made = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}")
+    made = Drill(tmp_path / "state", "compose", own_name())
     try:
         made.up()
         yield made

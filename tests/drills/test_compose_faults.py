@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from drilling import Drill
-from engines import docker
+from engines import docker, own_name
 
 from recover.drill.replica import Replica
 
@@ -23,7 +22,7 @@ QUERY = 'PGPASSWORD="$(cat /run/secrets/app_password)" psql -h 127.0.0.1 -p 6432
 @pytest.fixture
 def faults(tmp_path: Path) -> Iterator[Drill]:
     """A healthy replica of the scenario with single faults; at the end nothing of it is left."""
-    made = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}", "enum-cascade/faults")
+    made = Drill(tmp_path / "state", "compose", own_name(), "enum-cascade/faults")
     try:
         made.up()
         yield made
