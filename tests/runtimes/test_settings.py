@@ -18,7 +18,7 @@ from replicas import free_port
 
 from recover.checks.service import undeclared
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("settings")]  # one project for all
 
 DOCKERFILE = r"""
 ENV OF_IMAGE=image SPACE="a b" EQ="x=y"
@@ -150,7 +150,7 @@ def made(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proje
     (folder / "vars.env").write_text("FROM_FILE='q $ d'\nEMPTY_THERE=\nWITH_DEFAULT=${UNDEFINED:-dflt}\n")
     (folder / "secret.txt").write_text("secret")
     (folder / "conf.txt").write_text("configuration")
-    first = 40000 + secrets.randbelow(20000)
+    first = 20000 + secrets.randbelow(12000)  # below what Linux gives to anybody who asks for a port
     ports = {**{f"P{n}": free_port() for n in range(1, 5)}, "P5": first, "P6": first + 9}
     named = own_name()
     with project(folder, FILE, {"RICH": image, "NAMED": named, "FROM_HOST": "host", **ports}) as made:
