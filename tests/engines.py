@@ -13,9 +13,24 @@ from typing import cast
 
 from recover.runtimes import RUNTIMES, Site
 from recover.runtimes.compose import ComposeRuntime
+from recover.runtimes.engine_api import BESIDE, PROJECT
+from recover.runtimes.lease import LABEL as LEASE
+
+RUN = os.environ.get("RECOVER_TEST_RUN") or secrets.token_hex(4)
+"""The run of the tests: it is in the name of everything that they make on the engine, so that it can be found."""
 
 IMAGE = os.environ.get("RECOVER_TEST_IMAGE", "recover-replica/app:incident")
 """An image with a shell and Python; `make images` makes it."""
+
+
+def own_name() -> str:
+    """A name that no other test has, for a project, a volume or a network."""
+    return f"recovertest{RUN}{secrets.token_hex(4)}"
+
+
+def own_tag(name: str) -> str:
+    """A reference to an image that no other test has."""
+    return f"recovertest/{name}:{RUN}{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,7 @@ def project(
 
     It is no replica. A volume is the trace that tells the engine from a wrong one.
     """
-    name = f"recovertest{secrets.token_hex(4)}"
+    name = own_name()
     file, replica = folder / "compose.yaml", folder / "no-replica"
     file.write_text(text)
     variables = {"IMAGE": IMAGE, **(env or {})}
@@ -81,6 +96,30 @@ def _remove(name: str) -> None:
         found = docker(kind, "ls", "--quiet", *every, "--filter", f"label=com.docker.compose.project={name}").split()
         if found:
             docker(kind, "rm", *removing, *found)
+
+
+def reap(run: str) -> list[str]:
+    """Remove whatever the tests of this run have left on the engine, also when they were killed; its names.
+
+    Beside what compose labels with a test's project: the lease of that project, and a script's container beside one.
+    """
+    prefix = f"recovertest{run}"
+    shown = ("{{.ID}}", "{{.Names}}", *(f'{{{{.Label "{label}"}}}}' for label in (PROJECT, LEASE, BESIDE)))
+    listed = docker("container", "ls", "--all", "--format", "\t".join(shown)).splitlines()
+    containers = [line.split("\t") for line in listed]
+    ours = {id for id, *names, _ in containers if any(name.startswith(prefix) for name in names)}
+    reaped = [name for id, name, *_, beside in containers if id in ours or beside in ours]
+    if reaped:
+        docker("container", "rm", "--force", "--volumes", *reaped)
+    for kind in ("network", "volume"):
+        listed = docker(kind, "ls", "--format", f'{{{{.Name}}}}\t{{{{.Label "{PROJECT}"}}}}').splitlines()
+        found = [line.split("\t")[0] for line in listed if any(name.startswith(prefix) for name in line.split("\t"))]
+        if found:
+            docker(kind, "rm", *found)
+        reaped += found
+    if tags := docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"recovertest/*:{run}*").split():
+        docker("image", "rm", *tags)
+    return [*reaped, *tags]
 
 
 def docker(*words: str, stderr: bool = False) -> str:

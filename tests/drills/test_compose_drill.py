@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from crashing import assert_recovered, broken, chain, schema_changes
 from drilling import Drill
-from engines import IMAGE, docker
+from engines import IMAGE, docker, own_name
 from proxies import proxy
 
 from recover.drill.containers import remove_containers
@@ -65,6 +64,7 @@ def counting_creations(drill: Drill) -> Iterator[Counter[str]]:
         events.stdout.close()
 
 
+@pytest.mark.xdist_group("replica-1")
 def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_container_twice(compose_drill: Drill) -> None:
     drill = compose_drill
     before = drill.census()
@@ -97,8 +97,9 @@ def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_contain
     assert set(changes.values()) == {1}, changes
 
 
-def test_one_command_breaks_recovers_scores_and_leaves_nothing(tmp_path: Path) -> None:
-    drill = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}")
+@pytest.mark.xdist_group("replica-3")
+def test_one_command_breaks_recovers_scores_and_leaves_nothing(tmp_path: Path, seldom_asked: None) -> None:
+    drill = Drill(tmp_path / "state", "compose", own_name())
     done = drill.drill("run")
     for words in ("objectives met", "RTO", "0 rows lost"):
         assert words in done.stdout
@@ -108,7 +109,7 @@ def test_one_command_breaks_recovers_scores_and_leaves_nothing(tmp_path: Path) -
 
 
 def test_a_replica_touches_no_other_project_of_its_name(tmp_path: Path) -> None:
-    drill = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}")
+    drill = Drill(tmp_path / "state", "compose", own_name())
     words = ("--label", f"com.docker.compose.project={drill.project}", "--label", "com.docker.compose.service=api")
     mine = docker(
         "run", "--detach", "--network", "none", *words, "--entrypoint", "sleep", "recover-replica/app:incident", "600"
@@ -124,7 +125,7 @@ def test_a_replica_touches_no_other_project_of_its_name(tmp_path: Path) -> None:
 
 
 def test_what_has_another_label_is_never_removed(tmp_path: Path) -> None:
-    name = f"recovertest{secrets.token_hex(4)}"
+    name = own_name()
     docker("volume", "create", "--label", "dev.recover.replica=another", name)
     try:
         remove_containers("one", lambda _line: None)

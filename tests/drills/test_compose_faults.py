@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 from drilling import Drill
-from engines import docker
+from engines import docker, own_name
 
 from recover.drill.replica import Replica
 
-pytestmark = [pytest.mark.docker, pytest.mark.drill]
+pytestmark = [pytest.mark.docker, pytest.mark.drill, pytest.mark.xdist_group("replica-1")]
 
 QUERY = 'PGPASSWORD="$(cat /run/secrets/app_password)" psql -h 127.0.0.1 -p 6432 -U app -d aiwfe -Atc "select 1"'
 
@@ -23,7 +22,7 @@ QUERY = 'PGPASSWORD="$(cat /run/secrets/app_password)" psql -h 127.0.0.1 -p 6432
 @pytest.fixture
 def faults(tmp_path: Path) -> Iterator[Drill]:
     """A healthy replica of the scenario with single faults; at the end nothing of it is left."""
-    made = Drill(tmp_path / "state", "compose", f"recovertest{secrets.token_hex(4)}", "enum-cascade/faults")
+    made = Drill(tmp_path / "state", "compose", own_name(), "enum-cascade/faults")
     try:
         made.up()
         yield made

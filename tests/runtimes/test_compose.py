@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engines import IMAGE, Project, docker, project
+from engines import IMAGE, Project, docker, own_tag, project
 from replicas import until
 
 from recover.checks.service import ServiceIs
@@ -43,7 +42,7 @@ OVERRIDE = 'services: {api: {environment: {MODE: overridden}, cap_add: [NET_ADMI
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
     """A name of our own for the image: others may be rebuilding it."""
-    tag = f"recovertest/app:{secrets.token_hex(4)}"
+    tag = own_tag("app")
     docker("tag", IMAGE, tag)
     yield tag
     docker("image", "rm", tag)
@@ -182,7 +181,7 @@ def test_what_it_depends_on_stays_as_it_is_where_its_file_says_otherwise_now(mad
 
 
 def test_what_it_depends_on_stays_as_it_is_where_its_image_has_changed(tmp_path: Path, image: str) -> None:
-    tag = f"recovertest/moved:{secrets.token_hex(4)}"
+    tag = own_tag("moved")
     docker("tag", image, tag)
     try:
         with project(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engines import IMAGE, Project, docker, project
+from engines import IMAGE, Project, docker, own_tag, project
 
 from recover.acting import as_data
 from recover.errors import Drifted
@@ -94,7 +93,7 @@ def test_a_start_is_taken_back_to_the_configuration_before_it(made: Project, giv
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "by id"])
 def test_the_image_of_before_comes_back_by_its_name_or_its_id(tmp_path: Path, named: bool) -> None:
-    tag, work = f"recovertest/app:{secrets.token_hex(4)}", tmp_path / "image"
+    tag, work = own_tag("app"), tmp_path / "image"
     work.mkdir()
     (work / "Dockerfile").write_text(f"FROM {IMAGE}\nLABEL recovertest={tag}\n")
     docker("tag", IMAGE, f"{tag}-old")

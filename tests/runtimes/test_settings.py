@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
-from engines import IMAGE, Project, docker, project
+from engines import IMAGE, Project, docker, own_name, own_tag, project
 from ports import free_port
 
 from recover.checks.service import undeclared
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("settings")]  # one project for all
 
 DOCKERFILE = r"""
 ENV OF_IMAGE=image SPACE="a b" EQ="x=y"
@@ -134,7 +134,7 @@ SERVICES = tuple(yaml.safe_load(FILE)["services"])
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An image that has everything that a file can leave open."""
-    tag, folder = f"recovertest/rich:{secrets.token_hex(4)}", tmp_path_factory.mktemp("image")
+    tag, folder = own_tag("rich"), tmp_path_factory.mktemp("image")
     (folder / "Dockerfile").write_text(f"FROM {IMAGE}\n{DOCKERFILE}")
     classic = {**os.environ, "DOCKER_BUILDKIT": "0"}
     subprocess.run(["docker", "build", "--quiet", "--tag", tag, str(folder)], env=classic, check=True)
@@ -150,9 +150,9 @@ def made(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proje
     (folder / "vars.env").write_text("FROM_FILE='q $ d'\nEMPTY_THERE=\nWITH_DEFAULT=${UNDEFINED:-dflt}\n")
     (folder / "secret.txt").write_text("secret")
     (folder / "conf.txt").write_text("configuration")
-    first = 40000 + secrets.randbelow(20000)
+    first = 20000 + secrets.randbelow(12000)  # below what Linux gives to anybody who asks for a port
     ports = {**{f"P{n}": free_port() for n in range(1, 5)}, "P5": first, "P6": first + 9}
-    named = f"recovertest{secrets.token_hex(4)}"
+    named = own_name()
     with project(folder, FILE, {"RICH": image, "NAMED": named, "FROM_HOST": "host", **ports}) as made:
         made.compose("--profile", "*", "up", "--detach")
         yield made
@@ -318,7 +318,7 @@ def test_a_container_taken_off_its_network_by_hand_is_different(made: Project) -
 
 def test_the_image_of_a_container_may_lose_its_name(image: str, tmp_path: Path) -> None:
     """A container cannot be made anew without its image, so that it is gone is no reason to try."""
-    tag = f"recovertest/lost:{secrets.token_hex(4)}"
+    tag = own_tag("lost")
     docker("tag", image, tag)
     with project(tmp_path, f"services: {{bare: {{image: '{tag}'}}}}") as made:
         made.compose("create")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -15,11 +14,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from engines import own_name
 
 from recover.drill.replica import Replica
 from recover.drill.scenario import ReplicaSpec, Scenario
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("replica-3")]
 
 FOLDER = Path(__file__).parents[3] / "playbooks" / "enum-cascade" / "stack"
 FILE = FOLDER / "compose.yaml"
@@ -102,7 +102,7 @@ def images() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Containers:
     """A replica's folder: secrets of 0600, free ports, the images, nothing started."""
-    project = f"recovertest-{secrets.token_hex(4)}"
+    project = own_name()
     env = {**images(), "APP_IMAGE": "recover-replica/app:before", "RATE_LIMIT_LOGINS": "2000"}
     replica = Replica(tmp_path_factory.mktemp("replica") / "folder")
     spec = ReplicaSpec(secrets=SECRETS, ports=PORTS, env=env, certificates={"caddy": ("caddy", "127.0.0.1")})
