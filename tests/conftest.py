@@ -124,7 +124,7 @@ class Servers:
         data = self._folder / str(version) / "data"
         cluster = Cluster(data, "super-user-password", ROLE, "app-password-5f1c", "app", programs)
         clusters.copied(cluster, version)
-        return PostgresServer(self._stack.enter_context(server(cluster)), cluster, version)
+        return PostgresServer(self._stack.enter_context(server(cluster, patience=300)), cluster, version)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

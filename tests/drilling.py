@@ -134,7 +134,7 @@ class Drill:
         """The replica's processes, beside the command line."""
         from recover.runtimes.local import LocalRuntime
 
-        return LocalRuntime(ROOT / "playbooks/enum-cascade/stack/local.yaml", self.replica)
+        return LocalRuntime((ROOT / self.file).with_name("stack") / "local.yaml", self.replica)
 
     def wait_for(self, service: str) -> None:
         check = ServiceIs(service)

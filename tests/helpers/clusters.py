@@ -51,7 +51,7 @@ def _make(model: Cluster) -> None:
     import psycopg
 
     with (
-        server(model) as running,
+        server(model, patience=300) as running,
         psycopg.connect(
             host=running.host, port=running.port, dbname="postgres", user="postgres", password=model.superuser_password
         ) as connection,
