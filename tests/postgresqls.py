@@ -61,7 +61,7 @@ def choose(config: pytest.Config) -> None:
                 binaries(version)
         except RecoverError as error:
             os.environ[ASKED_FOR] = WHEEL
-            os.environ[LEFT_OUT] = f"{error}: {error.why}"
+            os.environ[LEFT_OUT] = str(error)
     if reason := os.environ.get(LEFT_OUT):
         config.pluginmanager.register(_LeftOut(reason))
 

@@ -122,7 +122,7 @@ def test_the_server_stopped_at_once_leaves_before_or_after(database: Server, sql
         assert (catalog(admin_sql), rows(admin_sql)) == before, stop
     with child(database, statements + 2) as (_, said):
         assert said == "committed"
-        crash(sql)
+        crash(sql, database)
     with closing(Session(database)) as session:
         assert diagnose(session, EXPECTED).clean
 
