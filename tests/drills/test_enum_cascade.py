@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from drilling import PLAYBOOK, Drill, shortened
 
-pytestmark = pytest.mark.drill
-
 
 def fingerprint(folder: Path) -> dict[str, str]:
     """Every file below the folder by digest, but for what running servers write by themselves."""
@@ -64,6 +62,7 @@ def test_the_incident_is_real_the_plan_is_harmless_and_the_run_mends_it(drill: D
     assert fingerprint(drill.state) == files
 
 
+@pytest.mark.drill
 def test_tokens_of_the_degraded_mode_that_outlive_it_are_named(broken_drill: Drill) -> None:
     drill = shortened(broken_drill)
     secrets = drill.replica / "secrets"
@@ -75,6 +74,7 @@ def test_tokens_of_the_degraded_mode_that_outlive_it_are_named(broken_drill: Dri
     drill.playbook("run")
 
 
+@pytest.mark.drill
 def test_a_broken_middleware_is_left_off_and_named(drill: Drill) -> None:
     drill.recover("drill", "break", "enum-cascade", "--down", "--fault", "broken-middleware=csrf")
     done = drill.recover("run", PLAYBOOK, expect=3)
@@ -84,6 +84,7 @@ def test_a_broken_middleware_is_left_off_and_named(drill: Drill) -> None:
     assert "middleware[csrf]: LEFT OFF" in done.stderr
 
 
+@pytest.mark.drill
 def test_replicas_stand_side_by_side(drill: Drill) -> None:
     second = ("--project", "second")
     drill.recover("drill", "up", "enum-cascade", *second)
@@ -99,6 +100,7 @@ def test_replicas_stand_side_by_side(drill: Drill) -> None:
     assert drill.login().status == 200
 
 
+@pytest.mark.drill
 def test_one_command_breaks_recovers_scores_and_cleans_up(tmp_path: Path) -> None:
     drill = Drill(tmp_path / "state")
     done = drill.recover("drill", "run", "enum-cascade")
@@ -108,6 +110,7 @@ def test_one_command_breaks_recovers_scores_and_cleans_up(tmp_path: Path) -> Non
     assert len(list(drill.state.glob("*/*/journal.jsonl"))) == 1
 
 
+@pytest.mark.drill
 def test_no_secret_is_in_any_record_screen_or_process_list(broken_drill: Drill) -> None:
     drill = shortened(broken_drill)
     outputs = [drill.playbook("plan"), drill.playbook("run"), drill.recover("show"), drill.recover("show", "--json")]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from drilling import PLAYBOOK, Drill, can_fill_a_disk
-from helpers.prepared import copy, healthy, prepared, start, taken_down
+from helpers.prepared import copy, faultless, prepared, start, taken_down
 
 from recover.drill.replica import Replica
 from recover.errors import Limited, Unreachable
@@ -33,8 +33,7 @@ REFUSED = {
 @pytest.fixture
 def faults(tmp_path: Path) -> Iterator[Drill]:
     """A healthy replica of the scenario with single faults, taken down at the end."""
-    model = prepared("faults", healthy, "enum-cascade/faults")
-    with taken_down(copy(model, tmp_path / "state")) as made:
+    with taken_down(copy(prepared("faults", faultless), tmp_path / "state")) as made:
         start(made)
         yield made
 

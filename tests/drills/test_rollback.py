@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 from crashing import assert_recovered
-from drilling import Drill
+from drilling import Drill, shortened
 
 from recover.journal.records import NAME, records
-
-pytestmark = pytest.mark.drill
 
 
 def steps_that_acted(drill: Drill) -> list[str]:
@@ -29,13 +27,22 @@ def looked_at(drill: Drill) -> tuple[Any, Any]:
     return seen
 
 
-@pytest.mark.parametrize("last", ["after-undo", "after-undo-effect"])
-def test_done_undone_and_done_again_killed_at_every_point_of_the_undo(broken_drill: Drill, last: str) -> None:
-    drill = broken_drill
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param((), id="killed nowhere"),
+        pytest.param(("before-undo", "after-undo"), id="after-undo", marks=pytest.mark.drill),
+        pytest.param(("before-undo", "after-undo-effect"), id="after-undo-effect", marks=pytest.mark.drill),
+    ],
+)
+def test_done_undone_and_done_again_killed_at_every_point_of_the_undo(
+    broken_drill: Drill, points: tuple[str, ...]
+) -> None:
+    drill = broken_drill if points else shortened(broken_drill)
     (before, labels), services = looked_at(drill), drill.status()["services"]
     drill.playbook("run")
     for step in steps_that_acted(drill):
-        for point in ("before-undo", last):
+        for point in points:
             killed = drill.recover("rollback", "--yes", env={"RECOVER_CRASH_AT": f"{step}:{point}"}, expect=None)
             assert killed.returncode == -signal.SIGKILL, f"{step}:{point}: {killed.stdout}\n{killed.stderr}"
     drill.recover("rollback", "--yes")

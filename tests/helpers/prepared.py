@@ -21,42 +21,43 @@ from ports import free_port
 from recover.drill.replica import Replica
 
 PASSFILE = Path("secrets/pgpass")
-BEFORE = "census.json"
+BEFORE = "before.json"
 STORES = ("postgres", "redis")
 
 
-def prepared(name: str, build: Callable[[Drill], None], scenario: str = "enum-cascade") -> Drill:
+def prepared(name: str, build: Callable[[Path], Drill]) -> Drill:
     """The model of that name with nothing of it running, built by whichever worker needs it first."""
     folder = shared_folder() / name
-    model = Drill(folder / "state", scenario=scenario)
     with locked(shared_folder() / f"{name}.lock"):
         if not (folder / BEFORE).exists():
             folder.mkdir(exist_ok=True)
-            try:
-                build(model)
-            finally:
-                stop(model)
-            (folder / BEFORE).write_text(json.dumps(model.before))
-    return model
+            model = build(folder / "state")
+            for service in reversed(model.services.names()):
+                model.services.stop(service)
+            (folder / BEFORE).write_text(json.dumps([model.scenario, model.before]))
+    scenario, before = json.loads((folder / BEFORE).read_text())
+    return Drill(folder / "state", scenario=scenario, before=before)
 
 
-def stop(drill: Drill) -> None:
-    """Stop every service of a replica, the last started first; nothing where there is no replica."""
-    if drill.facts:
-        for service in reversed(drill.services.names()):
-            drill.services.stop(service)
-
-
-def healthy(drill: Drill) -> None:
+def healthy(state: Path, scenario: str = "enum-cascade") -> Drill:
     """As `recover drill up` leaves it."""
+    drill = Drill(state, scenario=scenario)
     drill.up()
     drill.before = drill.census()
+    return drill
 
 
-def broken(drill: Drill) -> None:
+def faultless(state: Path) -> Drill:
+    """The same for the scenario of single faults."""
+    return healthy(state, "enum-cascade/faults")
+
+
+def broken(state: Path) -> Drill:
     """As the report found it."""
-    healthy(drill)
+    drill = copy(prepared("healthy", healthy), state)
+    start(drill)
     crashing.broken(drill)
+    return drill
 
 
 def copy(model: Drill, state: Path) -> Drill:
@@ -70,7 +71,7 @@ def copy(model: Drill, state: Path) -> Drill:
     copied.set({"REPLICA": str(copied.folder), "REPLICA_ID": secrets.token_hex(8), **ports})
     passfile = copied.folder / PASSFILE
     passfile.write_text(passfile.read_text().replace(f":{before['POSTGRES_PORT']}:", f":{ports['POSTGRES_PORT']}:"))
-    drill = Drill(state, scenario=model.scenario, before=json.loads((model.state.parent / BEFORE).read_text()))
+    drill = Drill(state, scenario=model.scenario, before=model.before)
     drill.facts = drill.status()
     return drill
 

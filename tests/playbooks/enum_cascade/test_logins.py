@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.drill, pytest.mark.usefixtures("fresh_redis")]
+pytestmark = pytest.mark.usefixtures("fresh_redis")
 
 ERROR_TEXT = "is not among the defined enum values"
 DATA = ("tasks", "calendar/calendars", "calendar/events", "documents", "chat")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.drill, pytest.mark.usefixtures("fresh_redis")]
+pytestmark = pytest.mark.usefixtures("fresh_redis")
 
 SIX = ("error", "security_headers", "authentication", "csrf", "request_protection", "metrics")
 # What the probe user's login and, with the token, /users/me answer. 0: there is no token to ask with.

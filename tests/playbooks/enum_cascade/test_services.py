@@ -20,8 +20,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from recover.drill.certificates import make
 
-pytestmark = pytest.mark.drill
-
 FOLDER = Path(__file__).parents[3] / "playbooks" / "enum-cascade" / "stack"
 SERVICES: dict[str, Any] = yaml.safe_load((FOLDER / "local.yaml").read_text())["services"]
 ERROR_TEXT = "is not among the defined enum values"
