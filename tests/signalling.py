@@ -13,6 +13,7 @@ from replicas import until
 
 LOOKS = 5
 """Waits that its main thread began since a signal was delivered; with so many the handler has run in any case."""
+ENDED = -1
 A_WAIT = 0.1
 """Seconds of one and the same wait after which it is none for the interpreter's lock, which ends after 5 ms."""
 
@@ -32,7 +33,7 @@ def noticed(pid: int) -> Iterator[None]:
     """
     before = _waits(pid)
     yield
-    until(lambda: not _pending(pid) and _waits(pid) != before)
+    until(lambda: _waits(pid) == ENDED or (not _pending(pid) and _waits(pid) != before))
     begun = _waits(pid)
     until(lambda: _waits(pid) >= begun + LOOKS or _rests(pid))
 
@@ -49,8 +50,8 @@ def _pending(pid: int) -> bool:
 
 
 def _waits(pid: int) -> int:
-    """How often its main thread has begun to wait for something; -1 when it has ended."""
-    return int(_status(pid).get("voluntary_ctxt_switches", -1))
+    """How often its main thread has begun to wait for something; ENDED when it has."""
+    return int(_status(pid).get("voluntary_ctxt_switches", ENDED))
 
 
 def _status(pid: int) -> dict[str, str]:
