@@ -28,7 +28,8 @@ images: ## Pull or build the images of the container replica.
 	PYTHON=$(PYTHON) playbooks/enum-cascade/stack/images/build
 
 test-docker: $(STAMP) ## Run the tests that need a Docker engine; starts one for them where it can.
-	.ci/engine run sh -c '$(MAKE) --no-print-directory images && $(BIN)/python -m pytest -m docker'
+	.ci/engine run sh -c '$(MAKE) --no-print-directory images \
+		&& $(BIN)/python -m pytest -m docker -n $(or $(DOCKER_WORKERS),4) --dist loadgroup $$(grep -rlF mark.docker tests --include="*.py")'
 
 crash-matrix: $(STAMP) ## Kill a run at every point of every step, each in a run of its own, and more (40 minutes).
 	$(BIN)/python -m pytest -m matrix
