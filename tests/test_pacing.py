@@ -4,32 +4,20 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from clocks import SleptClock
 
 from recover import pacing
 from recover.pacing import LEAST, LONGEST, UNSAID, Paces, retry_after
 
 
-class Clock:
-    """Time that passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> SleptClock:
+    clock = SleptClock()
     monkeypatch.setattr(pacing, "time", clock)
     return clock
 
 
-def test_no_minute_has_more_calls_than_the_budget(clock: Clock) -> None:
+def test_no_minute_has_more_calls_than_the_budget(clock: SleptClock) -> None:
     paces, calls = Paces(), []
     for _ in range(30):
         paces.take("a", 10)
@@ -40,7 +28,7 @@ def test_no_minute_has_more_calls_than_the_budget(clock: Clock) -> None:
     assert calls[9] - calls[0] == 9  # a budget that is not spent makes nobody wait
 
 
-def test_each_address_has_a_budget_of_its_own(clock: Clock) -> None:
+def test_each_address_has_a_budget_of_its_own(clock: SleptClock) -> None:
     paces = Paces()
     for address in ("a", "b", "c"):
         paces.take(address, 1)

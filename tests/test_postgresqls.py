@@ -93,3 +93,40 @@ def test_a_package_that_is_not_what_it_says_leaves_nothing(tmp_path: Path, scrip
     assert why in asked.communicate()[1]
     assert asked.returncode != 0
     assert not list((tmp_path / "cache" / "recover").iterdir())
+
+
+MARKED = "test_a_marked_test_runs_on_the_version_it_is_named_after"
+
+
+def without_registry(folder: Path) -> dict[str, str]:
+    """An environment that can have the wheel's PostgreSQL and no other."""
+    env = npm(folder, "echo no registry answers >&2; exit 1") | {postgresqls.INSTALLED: str(folder)}
+    return {name: value for name, value in env.items() if name not in (postgresqls.ASKED_FOR, postgresqls.LEFT_OUT)}
+
+
+def session(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The marked test of this file, in two workers: they must collect the same."""
+    words = [sys.executable, "-m", "pytest", "-n", "2", "-v", f"{__file__}::{MARKED}"]
+    return subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.postgres
+def test_without_a_registry_the_wheel_runs_alone_and_the_session_says_so(tmp_path: Path) -> None:
+    alone = session(without_registry(tmp_path))
+    assert alone.returncode == 0, alone.stdout
+    assert f"{MARKED}[pg{postgresqls.wheel()}]" in alone.stdout
+    assert f"{MARKED}[pg15]" not in alone.stdout
+    assert "1 passed" in alone.stdout
+    head, _, tail = alone.stdout.partition(MARKED)
+    for part in (head, tail):
+        assert "NOT TESTED: PostgreSQL 15" in part
+        assert "no registry answers" in part
+
+
+@pytest.mark.postgres
+def test_a_version_that_was_asked_for_fails_without_a_registry(tmp_path: Path) -> None:
+    both = session(without_registry(tmp_path) | {postgresqls.ASKED_FOR: postgresqls.DEFAULT})
+    assert both.returncode == 1, both.stdout
+    assert "1 failed, 1 passed" in both.stdout
+    assert "no registry answers" in both.stdout
+    assert "NOT TESTED" not in both.stdout

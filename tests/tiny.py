@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ports import free_port
 
 if TYPE_CHECKING:
     from recover.postgres.connection import Server
@@ -95,9 +96,7 @@ class Tiny:
         (self.replica / "www" / "index.html").write_text("hello")
         (self.replica / "secrets").mkdir()
         (self.replica / "secrets" / "token").write_text(TOKEN)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            (self.replica / ".env").write_text(f"WEB_PORT={probe.getsockname()[1]}\n")
+        (self.replica / ".env").write_text(f"WEB_PORT={free_port()}\n")
         return self
 
     def with_database(self, database: Server, password: str, steps: str, services: str = "") -> Tiny:

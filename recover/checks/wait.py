@@ -28,6 +28,27 @@ class Stop(Protocol):
         """Until there is one, for `timeout` seconds at most."""
 
 
+class Clock(Protocol):
+    """The time that a wait goes by."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; they never run backwards."""
+
+    def sleep(self, seconds: float, halt: Stop | None) -> None:
+        """Let that time pass, or as much of it as there is before `halt` is set."""
+
+
+class MachineClock:
+    """The real one."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float, halt: Stop | None) -> None:
+        (halt or threading.Event()).wait(seconds)
+
+
+MACHINE = MachineClock()
 Told = Callable[[Evidence, float, float], None]
 """Hears every answer that is not final: the evidence, seconds waited so far, the limit in seconds."""
 
@@ -59,11 +80,13 @@ class Waiter:
     """Asks a view patiently. `halt`, once set, ends every wait at once with the last answer.
 
     It does so in the middle of an asking too, if there is a `halt` at all: that one is then left to a thread.
+    `clock` is another one in tests only.
     """
 
     view: View
     told: Told = _nobody
     halt: Stop | None = None
+    clock: Clock = MACHINE
 
     def ask(self, check: Check, patience: Patience) -> Evidence:
         """The deciding answer. Raises what `check.ask` raises."""
@@ -73,15 +96,15 @@ class Waiter:
         return self._while_true(check, patience, answer) if patience.during else answer
 
     def _until_true(self, check: Check, patience: Patience, first: Evidence) -> Evidence:
-        from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
+        from tenacity import Retrying, retry_if_result, wait_exponential
 
-        began = time.monotonic()
+        began = self.clock.monotonic()
 
-        def pause(seconds: float) -> None:
-            self._rest(seconds)
+        def waited() -> float:
+            return self.clock.monotonic() - began
 
         def again() -> Evidence:
-            self.told(answers[-1], time.monotonic() - began, patience.within)
+            self.told(answers[-1], waited(), patience.within)
             answers.append(self._ask_once(check))
             return answers[-1]
 
@@ -90,26 +113,23 @@ class Waiter:
         rising = wait_exponential(multiplier=first_pause, max=patience.every)
 
         def worth_it(answer: Evidence) -> bool:
-            in_time = time.monotonic() - began + answer.again_in <= patience.within
+            in_time = waited() + answer.again_in <= patience.within
             return in_time and not (answer.passed or answer.hopeless or self._halted)
 
         if not worth_it(first):
             return first
-        pause(max(first_pause, first.again_in))
-        waited = time.monotonic() - began
+        self._rest(max(first_pause, first.again_in))
         Retrying(
             retry=retry_if_result(worth_it),
-            stop=stop_after_delay(max(0.0, patience.within - waited)),
             wait=lambda state: max(rising(state), answers[-1].again_in),
-            sleep=pause,
-            retry_error_callback=lambda _state: None,
+            sleep=self._rest,
         )(again)
         return answers[-1]
 
     def _while_true(self, check: Check, patience: Patience, answer: Evidence) -> Evidence:
-        began = time.monotonic()
-        while answer.passed and (left := began + patience.during - time.monotonic()) > 0 and not self._halted:
-            self.told(answer, time.monotonic() - began, patience.during)
+        began = self.clock.monotonic()
+        while answer.passed and (left := began + patience.during - self.clock.monotonic()) > 0 and not self._halted:
+            self.told(answer, self.clock.monotonic() - began, patience.during)
             self._rest(min(patience.every, left))
             latest = self._ask_once(check)
             if latest.again_in and not latest.passed:  # a limiter's refusal is no answer to the question
@@ -123,7 +143,7 @@ class Waiter:
         return self.halt is not None and self.halt.is_set()
 
     def _rest(self, seconds: float) -> None:
-        (self.halt or threading.Event()).wait(seconds)
+        self.clock.sleep(seconds, self.halt)
 
     def _ask_once(self, check: Check) -> Evidence:
         if self.halt is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -170,7 +171,15 @@ def mend(path: Path) -> Record | None:
 
 
 def write_private(path: Path, content: str | bytes) -> None:
-    """Write a 0600 file whole and durable, or not at all. Raises JournalError.
+    """Write a 0600 file of a run whole and durable, or not at all. Raises JournalError."""
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a 0600 file whole and durable, or not at all. Raises OSError.
 
     What is there and is no file (/dev/stdout, a pipe) is written to as it is, and never replaced.
     """
@@ -185,9 +194,10 @@ def write_private(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def sync_folder(path: Path) -> None:

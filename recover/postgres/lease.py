@@ -31,6 +31,7 @@ BREAK = """SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_lock
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::int::oid AND l.objid = $2::int::oid AND l.objsubid = 2
   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"""
 TRIES, PAUSE = 10, 0.05
+TRIES_AFTER_BREAKING = 200  # he was told to end, and does when his server gives him a turn
 LONGEST = 63  # bytes of an application_name that the server keeps
 
 
@@ -56,20 +57,20 @@ class DatabaseLease:
             connection = connect(self.session.server, f"{PREFIX}/{self.run}/{self.holder}"[:LONGEST], 5.0)
             if breaking:
                 connection.execute(BREAK, [CLASS, OBJECT])
-            taken = self._taken(connection)
+            taken = self._taken(connection, TRIES_AFTER_BREAKING if breaking else TRIES)
         if not taken:
             connection.close()
             raise self._refused()
         self._connection = connection
 
     @staticmethod
-    def _taken(connection: Connection) -> bool:
+    def _taken(connection: Connection, tries: int) -> bool:
         """Is it ours now, or is there a pooler between us? With that a lock would stay behind: none is asked for.
 
         A holder that has just ended needs a moment to be gone from the server.
         """
         own = connection.info.backend_pid
-        for _ in range(TRIES):
+        for _ in range(tries):
             row = connection.execute(TAKE, [CLASS, OBJECT, own]).fetchone()
             if row and (row["mine"] or row["pid"] != own):
                 return True

@@ -19,10 +19,10 @@ from recover.enums.planning import plan
 from recover.enums.repair import Repair, doing, taking_back
 from recover.enums.surroundings import surroundings
 from recover.errors import Interrupted, NeedsApproval, StepError, UsageError
-from recover.journal.records import write_private
 from recover.report import drift as report
 from recover.session.doctor import Asked, Patient, patient
 from recover.session.options import Options
+from recover.session.output import require_writable, write_output
 from recover.session.saying import say, say_json
 from recover.session.writers import told, writers_in
 
@@ -79,13 +79,14 @@ def diff(asked: Asked, form: str) -> int:
 
 def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
     """Print, and with `output` write, exactly what a repair would do. 0, also when nothing has to be done."""
+    require_writable(output)
     with patient(asked) as it:
         repair, minded = _planned(it, choices, asked.source)
         if repair is None:
             return nothing_to_do(asked.options)
         text = planfile.text(repair, it.expected, choices, it.database.identity(), minded)
         if output is not None:
-            write_private(output, text)
+            write_output(output, text)
         if asked.options.json:
             say(text.rstrip())
         else:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from recover.enums.expected import Expected
 from recover.errors import Precondition, UsageError
-from recover.journal.records import write_private
 from recover.models import imported
 from recover.models.agree import differences
 from recover.session.doctor import declared
@@ -16,6 +15,7 @@ from recover.session.expected_file import text
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
+from recover.session.output import require_writable, write_output
 from recover.session.saying import note, say, say_json
 from recover.world import RunPlace, Runtime
 
@@ -35,10 +35,11 @@ class Where:
 
 def expected(where: Where, options: Options, output: Path | None) -> int:
     """Print, and with `output` write, what is expected; say where two sources differ. 0."""
+    require_writable(output)
     found = _found(where, options)
     file = text(found)
     if output is not None:
-        write_private(output, file)
+        write_output(output, file)
     if options.json:
         say_json({"v": 1, "types": found.types, "columns": found.columns, "notes": list(found.notes)})
     elif output is None:

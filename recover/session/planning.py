@@ -6,13 +6,13 @@ from pathlib import Path
 
 from recover import plan as plans
 from recover.errors import UsageError
-from recover.journal.records import write_private
 from recover.previewing import preview
 from recover.session import agreeing, outlook
 from recover.session.dropping import dropped
 from recover.session.loading import load_playbook
 from recover.session.opening import opened, opened_from, project_of
 from recover.session.options import Options
+from recover.session.output import require_writable, write_output
 from recover.session.running import without
 from recover.session.saying import note, say, say_json
 from recover.snapshot import read
@@ -29,11 +29,12 @@ def plan(
 
     `against` a snapshot neither engine nor database is needed.
     """
+    if against and output:
+        raise UsageError("a plan that is to be carried out is made from the world, not from a snapshot")
+    require_writable(output)
     playbook = load_playbook(path, options)
     project = project_of(playbook, options)
     place = RunPlace("RUN", options.state / project / "RUN")
-    if against and output:
-        raise UsageError("a plan that is to be carried out is made from the world, not from a snapshot")
     with (
         opened_from(playbook, options, place, read(against))
         if against
@@ -52,6 +53,6 @@ def plan(
             text = [*shown.text(title, foreseen, drops, outlook.spans(ahead)), *outlook.lines(ahead)]
             say(*(session.redactor.text(line) for line in text))
         if output:
-            write_private(output, agreeing.text(session, options, planned, foreseen, outlook.data(ahead)))
+            write_output(output, agreeing.text(session, options, planned, foreseen, outlook.data(ahead)))
             note(f"next: recover run --plan {output}{options.flags}")
     return CHANGES_PENDING if detailed and not planned.nothing_to_do else 0

@@ -13,12 +13,12 @@ from recover.enums.expected import Expected
 from recover.enums.look import diagnose
 from recover.errors import RecoverError
 from recover.evidence import utc_now
-from recover.journal.records import write_private
 from recover.previewing import preview
 from recover.session.dropping import dropped
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
+from recover.session.output import require_writable, write_output
 from recover.session.saying import say
 from recover.snapshot import Recording, Seen, text
 from recover.world import Forecast, RunPlace
@@ -26,6 +26,7 @@ from recover.world import Forecast, RunPlace
 
 def snapshot(path: Path, options: Options, output: Path) -> int:
     """Write the snapshot. 0."""
+    require_writable(output)
     playbook = load_playbook(path, options)
     project = project_of(playbook, options)
     place = RunPlace("RUN", options.state / project / "RUN")
@@ -40,7 +41,7 @@ def snapshot(path: Path, options: Options, output: Path) -> int:
             "target": session.target.name,
             "project": project,
         }
-        write_private(output, text(head, recording))
+        write_output(output, text(head, recording))
     say(f"{len(recording.kept)} answers in {output}", f"next: recover plan {path} --against {output}")
     return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import re
 import time
@@ -353,6 +355,18 @@ def test_the_codes_are_those_of_the_standard() -> None:
     assert {at: totp.code(at) for at in known} == known
     with pytest.raises(PlaybookError, match="base32"):
         Totp("not base32!").code(0)
+
+
+@pytest.mark.parametrize("length", range(1, 17))
+@pytest.mark.parametrize("shown", [str, str.lower, lambda text: text.rstrip("="), " ".join])
+def test_a_secret_of_any_length_is_read_however_it_is_shown(length: int, shown: Callable[[str], str]) -> None:
+    """An app shows base32 without its padding, in groups, or in small letters; 10 bytes need 16 letters, 20 need 32."""
+    key = bytes(range(length))
+    at = 59.0
+    digest = hmac.digest(key, (1).to_bytes(8, "big"), "sha1")
+    place = digest[-1] % 16
+    code = (int.from_bytes(digest[place : place + 4], "big") % 2**31) % 10**6
+    assert Totp(Secret("t", shown(base64.b32encode(key).decode()))).code(at) == f"{code:06}"
 
 
 @pytest.mark.parametrize("url", ["", "/second"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ports import free_port
 from servers import Asked, answer, site
 
 from recover.checks.promql import PromqlAnswers
@@ -29,9 +29,7 @@ VIEW: Any = SimpleNamespace(web=HttpWeb())
 
 @contextmanager
 def prometheus(targets: str, log: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "stand_ins.prometheus_stand_in", str(port)]
     with log.open("wb") as out:
         child = subprocess.Popen(command, env={**os.environ, "TARGETS": targets}, cwd=STACK, stdout=out, stderr=out)

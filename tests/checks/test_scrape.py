@@ -153,6 +153,24 @@ def test_a_metric_is_a_sample_or_a_family(kind: str, metric: str) -> None:
     assert asked(body, kind, metric).passed
 
 
+FAMILIES = {
+    "counter": ("_total", "_created"),
+    "histogram": ("_bucket", "_sum", "_count"),
+    "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
+    "summary": ("_sum", "_count"),
+    "info": ("_info",),
+}
+
+
+@pytest.mark.parametrize(("type", "part"), [(type, part) for type, parts in FAMILIES.items() for part in parts])
+def test_a_family_is_there_with_any_of_its_samples(type: str, part: str) -> None:
+    """The suffixes of the OpenMetrics specification; of a family that is not declared they are names like others."""
+    found = exposition(f"# TYPE jobs {type}\njobs{part} 1\n")
+    assert (found.wrong, found.has("jobs"), found.has(f"jobs{part}")) == ("", True, True)
+    assert not exposition(f"jobs{part} 1\n").has("jobs")
+    assert not exposition(f"# TYPE jobs {type}\njob{part} 1\n").has("jobs")
+
+
 def test_a_metric_that_is_not_there() -> None:
     body = generate_latest(registry()).decode()
     assert asked(body, metric="login").answer == "it holds no login"

@@ -187,10 +187,20 @@ def test_what_is_said_about_a_secret_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["KEY" * 20_000, "-key" * 15_000, "-" * 9000, "a" * 9000, "QWxhZGRpbjpvcGVuIHNlc2FtZQ" * 350]
 )
-def test_a_long_word_is_looked_through_in_no_time(text: str) -> None:
-    began = time.monotonic()
+def test_a_long_word_takes_as_much_longer_as_it_is_longer(text: str) -> None:
+    """Four times the work for four times the text; sixteen times, were each place looked at from each other one."""
     assert masked(text) == text
-    assert time.monotonic() - began < 2
+    assert cost(text * 4) < 10 * cost(text)
+
+
+def cost(text: str) -> float:
+    """Seconds of this thread that it takes at least."""
+    seconds = []
+    for _ in range(5):
+        began = time.thread_time()
+        masked(text)
+        seconds.append(time.thread_time() - began)
+    return min(seconds)
 
 
 def test_what_stands_around_a_masked_secret_stays() -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from engines import project
 from fakes import FakeServices
-from replicas import free_port, replica, until
+from ports import free_port
+from replicas import replica, until
 
 from recover.errors import PlaybookError
 from recover.stack import Given

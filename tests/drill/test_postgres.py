@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from ports import free_port
 
 from recover.drill.postgres import (
     Account,
@@ -20,7 +22,6 @@ from recover.drill.postgres import (
     account,
     binaries,
     create,
-    free_port,
     main,
     reachable,
     server,
@@ -33,7 +34,11 @@ ROOT = pytest.mark.xfail(os.geteuid() != 0, reason="only root has to become some
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
-    return Cluster(tmp_path / "pg" / "data", "su per", 'App "x"', "it's \\ here", "My Db")
+    return cluster_in(tmp_path / "pg")
+
+
+def cluster_in(folder: Path) -> Cluster:
+    return Cluster(folder / "data", "su per", 'App "x"', "it's \\ here", "My Db")
 
 
 def ask(running: Running, cluster: Cluster, query: str) -> object:
@@ -44,37 +49,63 @@ def ask(running: Running, cluster: Cluster, query: str) -> object:
         return row[0] if row else None
 
 
-def test_the_process_that_was_started_is_the_server(cluster: Cluster) -> None:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Cluster]]:
+    """One that was started for the first time, for the tests that look at it; its folder is open to all."""
+    hidden = tmp_path_factory.mktemp("hidden")
+    hidden.chmod(0o755)
+    cluster = cluster_in(hidden / "deep")
     with server(cluster) as running:
-        assert Path(f"/proc/{running.pid}/exe").resolve() == (binaries() / "postgres").resolve()
-        assert (cluster.data / "postmaster.pid").read_text().split()[0] == str(running.pid)
-        uid = Path(f"/proc/{running.pid}").stat().st_uid
-        assert uid != 0
-        assert cluster.data.stat().st_uid == uid
-        assert (cluster.data / "postmaster.pid").read_text().splitlines()[4] == ""  # no unix socket
+        yield running, cluster
 
 
-def test_the_role_owns_its_database_and_is_no_superuser(cluster: Cluster) -> None:
-    with server(cluster) as running:
-        assert ask(running, cluster, "select rolsuper from pg_roles where rolname = current_user") is False
-        assert ask(
-            running, cluster, "select pg_get_userbyid(datdba) from pg_database where datname = current_database()"
-        ) == (cluster.role)
-        assert ask(running, cluster, "show server_encoding") == "UTF8"
-        assert ask(running, cluster, "select lower('ÄÖ')") == "äö"
-        assert ask(running, cluster, "show fsync") == "on"
-        assert ask(running, cluster, "show password_encryption") == "scram-sha-256"
-        assert ask(running, cluster, "show listen_addresses") == "127.0.0.1"
-        with pytest.raises(psycopg.OperationalError, match="authentication failed"):
-            psycopg.connect(host=running.host, port=running.port, user="postgres", password="no", dbname="postgres")
+@pytest.fixture(scope="module")
+def created(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """One that was never started."""
+    cluster = cluster_in(tmp_path_factory.mktemp("created"))
+    create(cluster, binaries(), account([binaries() / "postgres", cluster.data.parent]))
+    return cluster
 
 
-def test_what_was_written_is_there_after_a_kill_and_a_restart(cluster: Cluster) -> None:
-    with server(cluster) as running:
-        ask(running, cluster, "select lo_from_bytea(77, 'kept')")
+@pytest.fixture
+def copied(created: Cluster, cluster: Cluster) -> Cluster:
+    """A copy of it, for a test that starts and stops it."""
+    cluster.data.parent.mkdir()
+    subprocess.run(["cp", "-a", created.data, cluster.data], check=True)
+    return cluster
+
+
+def test_the_process_that_was_started_is_the_server(made: tuple[Running, Cluster]) -> None:
+    running, cluster = made
+    assert Path(f"/proc/{running.pid}/exe").resolve() == (binaries() / "postgres").resolve()
+    assert (cluster.data / "postmaster.pid").read_text().split()[0] == str(running.pid)
+    uid = Path(f"/proc/{running.pid}").stat().st_uid
+    assert uid != 0
+    assert cluster.data.stat().st_uid == uid
+    assert (cluster.data / "postmaster.pid").read_text().splitlines()[4] == ""  # no unix socket
+
+
+def test_the_role_owns_its_database_and_is_no_superuser(made: tuple[Running, Cluster]) -> None:
+    running, cluster = made
+    assert ask(running, cluster, "select rolsuper from pg_roles where rolname = current_user") is False
+    assert ask(
+        running, cluster, "select pg_get_userbyid(datdba) from pg_database where datname = current_database()"
+    ) == (cluster.role)
+    assert ask(running, cluster, "show server_encoding") == "UTF8"
+    assert ask(running, cluster, "select lower('ÄÖ')") == "äö"
+    assert ask(running, cluster, "show fsync") == "on"
+    assert ask(running, cluster, "show password_encryption") == "scram-sha-256"
+    assert ask(running, cluster, "show listen_addresses") == "127.0.0.1"
+    with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+        psycopg.connect(host=running.host, port=running.port, user="postgres", password="no", dbname="postgres")
+
+
+def test_what_was_written_is_there_after_a_kill_and_a_restart(copied: Cluster) -> None:
+    with server(copied) as running:
+        ask(running, copied, "select lo_from_bytea(77, 'kept')")
         os.kill(running.pid, signal.SIGKILL)
-    with server(cluster) as running:
-        assert ask(running, cluster, "select convert_from(lo_get(77), 'UTF8')") == "kept"
+    with server(copied) as running:
+        assert ask(running, copied, "select convert_from(lo_get(77), 'UTF8')") == "kept"
 
 
 def command(cluster: Cluster, port: int, folder: Path) -> list[str]:
@@ -100,19 +131,20 @@ def test_a_first_start_that_was_killed_half_way_is_made_again(cluster: Cluster, 
     assert [path.name for path in cluster.data.parent.iterdir() if path.name != "data.log"] == ["data"]
 
 
-def test_passwords_are_in_no_argv_and_no_log(cluster: Cluster) -> None:
-    with server(cluster) as running:
-        argv = Path(f"/proc/{running.pid}/cmdline").read_text()
+def test_passwords_are_in_no_argv_and_no_log(made: tuple[Running, Cluster]) -> None:
+    running, cluster = made
+    argv = Path(f"/proc/{running.pid}/cmdline").read_text()
     log = (cluster.data.parent / "data.log").read_text()
+    assert "ready to accept connections" in log
     for password in (cluster.role_password, cluster.superuser_password):
         assert password not in argv + log
 
 
-@pytest.mark.parametrize("mode", [0o700, 0o755])
-def test_a_folder_that_only_we_may_enter_is_no_obstacle(tmp_path: Path, mode: int) -> None:
+def test_a_folder_that_only_we_may_enter_is_no_obstacle(made: tuple[Running, Cluster], tmp_path: Path) -> None:
+    assert ask(*made, "select 1") == 1
     hidden = tmp_path / "hidden"
     hidden.mkdir()
-    hidden.chmod(mode)
+    hidden.chmod(0o700)
     cluster = Cluster(hidden / "deep" / "data", "su", "app", "pw-of-app", "app")
     with server(cluster) as running:
         assert ask(running, cluster, "select 1") == 1
@@ -189,13 +221,13 @@ def test_a_password_file_holds_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     assert "exactly one line" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_said_in_the_servers_words(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_said_in_the_servers_words(copied: Cluster) -> None:
     import socket
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(StepError, match="Address already in use"), server(cluster, taken.getsockname()[1]):
+        with pytest.raises(StepError, match="Address already in use"), server(copied, taken.getsockname()[1]):
             pass
 
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from replicas import free_port, until
+from ports import free_port
+from replicas import until
 
 from recover.drill import redis
 from recover.runtimes.ready import Redis

@@ -6,17 +6,22 @@ from pathlib import Path
 import pytest
 from drilling import Drill
 from engines import own_name
+from helpers.prepared import broken, copy, healthy, prepared, start, taken_down
 
 
 @pytest.fixture
 def drill(tmp_path: Path) -> Iterator[Drill]:
-    """A healthy replica, taken down at the end."""
-    made = Drill(tmp_path / "state")
-    try:
-        made.up()
+    """A healthy replica, its services running; taken down at the end."""
+    with taken_down(copy(prepared("healthy", healthy), tmp_path / "state")) as made:
+        start(made)
         yield made
-    finally:
-        made.recover("drill", "down", "enum-cascade", expect=None)
+
+
+@pytest.fixture
+def broken_drill(tmp_path: Path) -> Iterator[Drill]:
+    """A replica as the report found it: labels wrong, every service down. `before` is what it held until then."""
+    with taken_down(copy(prepared("broken", broken), tmp_path / "state")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,20 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crashing import POINTS, assert_recovered, broken, chain, crash, schema_changes, steps_of
-from drilling import PLAYBOOK, ROOT, Drill
+from crashing import POINTS, assert_recovered, chain, crash, schema_changes, steps_of
+from drilling import Drill, shortened
 
 from recover.journal.records import NAME
 
 pytestmark = pytest.mark.drill
 
 
-def test_one_run_killed_at_every_point_of_every_step_ends_as_if_nothing_had_happened(drill: Drill) -> None:
-    before = drill.census()
-    broken(drill)
-    chain(drill)
-    assert_recovered(drill, before)
-    changes = schema_changes(drill)
+def test_one_run_killed_at_every_point_of_every_step_ends_as_if_nothing_had_happened(broken_drill: Drill) -> None:
+    chain(broken_drill)
+    assert_recovered(broken_drill, broken_drill.before)
+    changes = schema_changes(broken_drill)
     assert len(changes) == 22
     assert set(changes.values()) == {1}, changes
 
@@ -34,7 +32,7 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
         made.up()
         made.recover("drill", "break", "enum-cascade", "--down")
         made.services.start("postgres")
-        made.wait_for_postgres()
+        made.wait_for("postgres")
         made.before = made.census()
         made.copy_database("aiwfe", "as_broken")
         made.services.stop("postgres")
@@ -43,15 +41,15 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
         made.recover("drill", "down", "enum-cascade", expect=None)
 
 
-@pytest.mark.matrix
+@pytest.mark.nightly
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("step", steps_of("local"))
 def test_killed_once_at_any_point_the_resumed_run_ends_in_the_same_state(replica: Drill, step: str, point: str) -> None:
-    """`make crash-matrix`: half an hour. The test above passes the same points, one run for all of them."""
+    """`make test-nightly`: half an hour. The test above passes the same points, one run for all of them."""
     for service in reversed(replica.services.names()):
         replica.services.stop(service)
     replica.services.start("postgres")
-    replica.wait_for_postgres()
+    replica.wait_for("postgres")
     replica.copy_database("as_broken", "aiwfe")
     replica.services.stop("postgres")
     for folder in replica.state.glob(f"*/*/{NAME}"):
@@ -68,9 +66,8 @@ def test_killed_once_at_any_point_the_resumed_run_ends_in_the_same_state(replica
         ("the database is stopped", "", "postgres"),
     ],
 )
-def test_what_changes_between_crash_and_resume_is_noticed(drill: Drill, name: str, sql: str, step: str) -> None:
-    before = drill.census()
-    broken(drill)
+def test_what_changes_between_crash_and_resume_is_noticed(broken_drill: Drill, name: str, sql: str, step: str) -> None:
+    drill = shortened(broken_drill)
     crash(drill, "login", "after-act")
     if sql:
         drill.sql(sql)
@@ -78,17 +75,13 @@ def test_what_changes_between_crash_and_resume_is_noticed(drill: Drill, name: st
         drill.services.stop("postgres")
     done = drill.recover("resume")
     assert f"{step}: done, no longer true" in done.stderr
-    assert_recovered(drill, before)
+    assert_recovered(drill, drill.before)
 
 
-def test_an_edited_playbook_is_refused_until_accepted_or_reverted(drill: Drill, tmp_path: Path) -> None:
-    folder = tmp_path / "copy"
-    (folder / "scenarios").parent.mkdir()
-    (folder / "stack").symlink_to(ROOT / "playbooks/enum-cascade/stack")
-    playbook = folder / "playbook.yml"
-    text = (ROOT / PLAYBOOK).read_text()
-    playbook.write_text(text)
-    broken(drill)
+def test_an_edited_playbook_is_refused_until_accepted_or_reverted(broken_drill: Drill) -> None:
+    drill = shortened(broken_drill)
+    playbook = Path(drill.file)
+    text = playbook.read_text()
     killed = drill.recover("run", str(playbook), env={"RECOVER_CRASH_AT": "enums:before-act"}, expect=None)
     assert killed.returncode == -signal.SIGKILL
     playbook.write_text(text.replace("name: Log in end to end", "name: Log in quickly"))

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from drilling import PLAYBOOK, Drill
+from drilling import PLAYBOOK, Drill, shortened
 
 pytestmark = pytest.mark.drill
 
@@ -64,15 +64,15 @@ def test_the_incident_is_real_the_plan_is_harmless_and_the_run_mends_it(drill: D
     assert fingerprint(drill.state) == files
 
 
-def test_tokens_of_the_degraded_mode_that_outlive_it_are_named(drill: Drill) -> None:
+def test_tokens_of_the_degraded_mode_that_outlive_it_are_named(broken_drill: Drill) -> None:
+    drill = shortened(broken_drill)
     secrets = drill.replica / "secrets"
     (secrets / "degraded_jwt_key").write_bytes((secrets / "jwt_key").read_bytes())
-    drill.recover("drill", "break", "enum-cascade")
-    done = drill.recover("run", PLAYBOOK, expect=3)
+    done = drill.playbook("run", expect=3)
     assert "step full failed" in done.stdout
     assert "with a token of a retired key, " in done.stderr
     (secrets / "degraded_jwt_key").write_text("of the degraded mode alone, and never of any other")
-    drill.recover("run", PLAYBOOK)
+    drill.playbook("run")
 
 
 def test_a_broken_middleware_is_left_off_and_named(drill: Drill) -> None:
@@ -108,11 +108,9 @@ def test_one_command_breaks_recovers_scores_and_cleans_up(tmp_path: Path) -> Non
     assert len(list(drill.state.glob("*/*/journal.jsonl"))) == 1
 
 
-def test_no_secret_is_in_any_record_screen_or_process_list(drill: Drill) -> None:
-    drill.recover("drill", "break", "enum-cascade", "--down")
-    outputs = [
-        drill.recover(*words) for words in (("plan", PLAYBOOK), ("run", PLAYBOOK), ("show",), ("show", "--json"))
-    ]
+def test_no_secret_is_in_any_record_screen_or_process_list(broken_drill: Drill) -> None:
+    drill = shortened(broken_drill)
+    outputs = [drill.playbook("plan"), drill.playbook("run"), drill.recover("show"), drill.recover("show", "--json")]
     outputs += [drill.recover("drill", "status", "enum-cascade", "--json"), drill.recover("status", "--json")]
     said = "".join(done.stdout + done.stderr for done in outputs)
     kept = b"".join(p.read_bytes() for p in drill.run_folder().rglob("*") if p.is_file() and p.suffix != ".dump")

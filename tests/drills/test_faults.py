@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from drilling import PLAYBOOK, Drill, can_fill_a_disk
+from helpers.prepared import copy, healthy, prepared, start, taken_down
 
 from recover.drill.replica import Replica
 from recover.errors import Limited, Unreachable
@@ -32,12 +33,10 @@ REFUSED = {
 @pytest.fixture
 def faults(tmp_path: Path) -> Iterator[Drill]:
     """A healthy replica of the scenario with single faults, taken down at the end."""
-    made = Drill(tmp_path / "state", scenario="enum-cascade/faults")
-    try:
-        made.up()
+    model = prepared("faults", healthy, "enum-cascade/faults")
+    with taken_down(copy(model, tmp_path / "state")) as made:
+        start(made)
         yield made
-    finally:
-        made.drill("down", expect=None)
 
 
 def made(drill: Drill, fault: str) -> None:

@@ -19,7 +19,7 @@ def on(drill: Drill) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "in_turn", [("request_protection",), pytest.param(SIX, marks=pytest.mark.matrix)], ids=["one", "each"]
+    "in_turn", [("request_protection",), pytest.param(SIX, marks=pytest.mark.nightly)], ids=["one", "each"]
 )
 def test_a_broken_middleware_is_left_off_and_named_and_the_rest_is_on(drill: Drill, in_turn: tuple[str, ...]) -> None:
     drill.recover("drill", "break", "enum-cascade", "--fault", "broken-middleware=csrf,metrics")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from drilling import Drill
+from drilling import Drill, shortened
 from monitored import because, healths, stopped, with_faults
 
 pytestmark = pytest.mark.drill
 
 
 def test_each_part_that_fails_is_named_and_stopped_and_the_rest_is_up(drill: Drill) -> None:
+    shortened(drill)
     faults = ("broken-exporter=node_exporter", "login-breaker=postgres_exporter", "broken-dashboard=untitled")
     drill.drill("break", "--down", *(word for fault in faults for word in ("--fault", fault)))
     done = drill.playbook("run", expect=3)

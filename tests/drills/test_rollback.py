@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import pytest
-from crashing import assert_recovered, broken
+from crashing import assert_recovered
 from drilling import Drill
 
 from recover.journal.records import NAME, records
@@ -23,17 +23,15 @@ def steps_that_acted(drill: Drill) -> list[str]:
 def looked_at(drill: Drill) -> tuple[Any, Any]:
     """Rows and labels: PostgreSQL has to be started for it, and is stopped again."""
     drill.services.start("postgres")
-    drill.wait_for_postgres()
+    drill.wait_for("postgres")
     seen = drill.rows(), drill.labels()
     drill.services.stop("postgres")
     return seen
 
 
 @pytest.mark.parametrize("last", ["after-undo", "after-undo-effect"])
-def test_done_undone_and_done_again_killed_at_every_point_of_the_undo(drill: Drill, last: str) -> None:
-    census = drill.census()
-    broken(drill)
-    drill.services.stop("postgres")
+def test_done_undone_and_done_again_killed_at_every_point_of_the_undo(broken_drill: Drill, last: str) -> None:
+    drill = broken_drill
     (before, labels), services = looked_at(drill), drill.status()["services"]
     drill.playbook("run")
     for step in steps_that_acted(drill):
@@ -51,4 +49,4 @@ def test_done_undone_and_done_again_killed_at_every_point_of_the_undo(drill: Dri
     assert added <= {"ARCHIVED"}, "only a label that was added stays: PostgreSQL has no DROP VALUE"
 
     drill.resume()
-    assert_recovered(drill, census)
+    assert_recovered(drill, drill.before)

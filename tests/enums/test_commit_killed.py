@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 from conftest import OneDatabase, query
+from ports import free_port
+from replicas import until
 from worlds import Kept, Spec, bind
 
-from recover.drill.postgres import Cluster, Running, free_port, server
+from recover.drill.postgres import Cluster, Running, server
 from recover.engine import Engine
 from recover.plan import Plan, Planned
 from recover.postgres import session as module
@@ -34,6 +36,8 @@ insert into users select g, case when g % 3 = 0 then 'admin' else 'user' end::ro
 """
 LABELS = "select enumlabel from pg_enum where enumtypid = 'role'::regtype order by enumsortorder"
 REPAIR: Any = Spec("enums", lambda _kept: RepairEnum("main", {"role": ("ADMIN", "USER")}))  # type: ignore[arg-type,return-value]
+DELAYS = deque([0, 0.0003, 0.001, 0.005])
+"""Seconds between COMMIT and the end, in turn."""
 PLAN = Plan((Planned(REPAIR, "to do"),))
 
 
@@ -49,14 +53,22 @@ def reached(cluster: Cluster, port: int) -> Server:
 
 
 def end_at_once(running: Running) -> None:
-    """What `pg_ctl stop -m immediate` does (PostgreSQL documentation, "Shutting Down the Server")."""
+    """What `pg_ctl stop -m immediate` does (PostgreSQL documentation, "Shutting Down the Server"), to its end."""
     os.kill(running.pid, signal.SIGQUIT)
+    until(lambda: gone(running.pid))
+
+
+def gone(pid: int) -> bool:
+    """Has it ended? Its parent, this process, may not have noticed yet."""
+    try:
+        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def before_commit(running: Running) -> Any:
     def commit(connection: Any, timeout: float) -> None:
         end_at_once(running)
-        time.sleep(0.05)
         connection.execute("COMMIT")
 
     return commit
@@ -66,11 +78,12 @@ def after_commit(running: Running) -> Any:
     """The COMMIT is on its way; whether it arrives, and is on disk, before the end is chance."""
 
     def commit(connection: Any, timeout: float) -> None:
+        delay = DELAYS[0]
+        DELAYS.rotate(-1)
         connection.pgconn.send_query(b"COMMIT")
         connection.pgconn.flush()
-        time.sleep(random.choice([0, 0.0003, 0.001, 0.005]))
+        time.sleep(delay)
         end_at_once(running)
-        time.sleep(0.05)
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     return commit
@@ -84,7 +97,7 @@ def test_the_verdict_is_the_catalogs(
     assert ending is after_commit or truths == [False] * 4
 
 
-@pytest.mark.matrix
+@pytest.mark.nightly
 @pytest.mark.parametrize("ending", [before_commit, after_commit])
 def test_the_verdict_is_the_catalogs_fifty_times(
     cluster: tuple[Cluster, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: Any
@@ -98,7 +111,7 @@ def once(cluster: tuple[Cluster, int], monkeypatch: pytest.MonkeyPatch, tmp_path
     """Whether it was committed; the resumed run says so too, and ends with one repair."""
     made, port = cluster
     at, kept = reached(made, port), Kept([REPAIR])
-    with server(made, port) as running:
+    with server(made, port, patience=300) as running:
         query(at, SCHEMA)
         rows = query(at, "select id, upper(role::text) from users order by id")
         with monkeypatch.context() as patched, opened(at, tmp_path) as world:
@@ -107,7 +120,7 @@ def once(cluster: tuple[Cluster, int], monkeypatch: pytest.MonkeyPatch, tmp_path
         assert outcome.exit_code == 1
         assert kept.progress.in_flight == "enums"
         assert kept.progress.pending, "nobody knows whether it happened"
-    with server(made, port), opened(at, tmp_path) as world:
+    with server(made, port, patience=300), opened(at, tmp_path) as world:
         committed = [label for (label,) in query(at, LABELS)] == ["ADMIN", "USER"]
         assert Engine(world, bind, kept, kept.progress).run(PLAN).exit_code == 0  # type: ignore[arg-type]
         assert kept.progress.done == {"enums": "reconciled" if committed else "done"}
@@ -132,7 +145,7 @@ class opened:  # noqa: N801 - a context manager
 
 def test_the_cluster_comes_up_again_after_a_hard_end(cluster: tuple[Cluster, int]) -> None:
     made, port = cluster
-    with server(made, port) as running:
+    with server(made, port, patience=300) as running:
         end_at_once(running)
-    with server(made, port):
+    with server(made, port, patience=300):
         assert query(reached(made, port), "select 1") == [(1,)]

@@ -95,12 +95,13 @@ SCANS = {"by index": "set enable_seqscan = off", "by scan": "set enable_indexsca
 
 
 def used(database: Server, names: dict[str, str]) -> dict[tuple[str, str], Any]:
-    """The answer to every question, each in a session of its own with nothing kept, by index and by scan."""
-    return {
-        (use, how): answer(database, f"{setting}; {text_of(question, names)}")
-        for use, question in USES.items()
-        for how, setting in SCANS.items()
-    }
+    """The answer to every question, by index and by scan, each way in a session of its own with nothing kept."""
+    found = {}
+    for how, setting in SCANS.items():
+        with connected(database) as connection:
+            for use, question in USES.items():
+                found[use, how] = answer(connection, f"{setting}; {text_of(question, names)}")
+    return found
 
 
 def text_of(question: str, names: dict[str, str]) -> str:
@@ -109,21 +110,25 @@ def text_of(question: str, names: dict[str, str]) -> str:
     return question.replace("{{", "{").replace("}}", "}")
 
 
-def answer(database: Server, text: str) -> Any:
+def connected(database: Server) -> psycopg.Connection[Any]:
     assert database.password is not None
     where = {"host": database.host, "port": database.port, "dbname": database.dbname, "user": database.user}
-    with psycopg.connect(**where, password=database.password.reveal()) as connection:  # type: ignore[arg-type]
-        cursor = connection.execute(text)  # type: ignore[call-overload]  # psycopg wants literals
-        while cursor.nextset():
-            pass
-        found = cursor.fetchall()
-        connection.rollback()
-        return found
+    return psycopg.connect(**where, password=database.password.reveal())  # type: ignore[arg-type]
+
+
+def answer(connection: psycopg.Connection[Any], text: str) -> Any:
+    """In a transaction that is taken back, its settings too; no plan is kept for the next one."""
+    cursor = connection.execute(text, prepare=False)  # type: ignore[call-overload]  # psycopg wants literals
+    while cursor.nextset():
+        pass
+    found = cursor.fetchall()
+    connection.rollback()
+    return found
 
 
 def refused(database: Server, text: str) -> str:
-    with pytest.raises(psycopg.Error) as error:
-        answer(database, text)
+    with connected(database) as connection, pytest.raises(psycopg.Error) as error:
+        answer(connection, text)
     return str(error.value.sqlstate)
 
 

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 from enum_worlds import Sql, catalog, rows
+from replicas import until
 
 from recover.enums.expected import Expected
 from recover.enums.ledger import new_id
@@ -24,7 +25,7 @@ from recover.postgres.session import Server, Session
 from recover.world import Statement
 
 pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
-LIMITS = {"lock_timeout": 5, "statement_timeout": 20}
+LIMITS = {"lock_timeout": 20, "statement_timeout": 60}
 SCHEMA = """
 create type role as enum ('admin', 'user', 'ADMIN');
 create table users (id int primary key, role role default 'admin', state text);
@@ -73,11 +74,8 @@ def planned(database: Server) -> Repair:
 
 def quiet(sql: Sql) -> None:
     """Wait until the killed client's backend is gone."""
-    query = "select count(*) from pg_stat_activity where application_name like 'recover/killed/%%'"
-    until = time.monotonic() + 20
-    while sql(query.replace("%%", "%")) != [(0,)]:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    query = "select count(*) from pg_stat_activity where application_name like 'recover/killed/%'"
+    until(lambda: sql(query) == [(0,)])
 
 
 def test_a_kill_at_every_statement_leaves_before_or_after(database: Server, sql: Sql, admin_sql: Sql) -> None:
@@ -120,7 +118,7 @@ def test_the_server_stopped_at_once_leaves_before_or_after(database: Server, sql
     for stop in (statements // 3, statements - 1, statements + 1):
         with child(database, stop) as (_, said):
             assert said == "here"
-            crash(sql)
+            crash(sql, database)
         assert (catalog(admin_sql), rows(admin_sql)) == before, stop
     with child(database, statements + 2) as (_, said):
         assert said == "committed"
@@ -129,33 +127,36 @@ def test_the_server_stopped_at_once_leaves_before_or_after(database: Server, sql
         assert diagnose(session, EXPECTED).clean
 
 
-def crash(sql: Sql) -> None:
+def crash(sql: Sql, database: Server) -> None:
     """SIGKILL of one backend: the postmaster ends all others at once and recovers from its log."""
-    pids = sql("select pid from pg_stat_activity where application_name like 'recover/killed/%'")
-    os.kill(pids[0][0], signal.SIGKILL)
-    time.sleep(0.2)
-    until = time.monotonic() + 30
-    while not answers(sql):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    with closing(connected(database)) as another:
+        pids = sql("select pid from pg_stat_activity where application_name like 'recover/killed/%'")
+        os.kill(pids[0][0], signal.SIGKILL)
+        until(lambda: not answers(lambda: another.execute("select 1")))  # from now on it lets nobody in until it is up
+    until(lambda: answers(lambda: sql("select 1")))
 
 
-def answers(sql: Sql) -> bool:
+def answers(ask: Callable[[], object]) -> bool:
     try:
-        return sql("select 1") == [(1,)]
+        ask()
     except psycopg.OperationalError:
         return False
+    return True
+
+
+def connected(database: Server) -> psycopg.Connection[Any]:
+    """Another client of the database."""
+    assert database.password is not None
+    where = {"host": database.host, "port": database.port, "dbname": database.dbname, "user": database.user}
+    return psycopg.connect(**where, password=database.password.reveal(), autocommit=True)  # type: ignore[arg-type]
 
 
 def test_writers_meanwhile_mix_no_labels_and_fail_only_on_the_old_one(database: Server, sql: Sql) -> None:
     sql(SCHEMA)
-    assert database.password is not None
     stop, errors, written = threading.Event(), [], []
 
     def write(number: int) -> None:
-        where = {"host": database.host, "port": database.port, "dbname": database.dbname, "user": database.user}
-        password = database.password.reveal() if database.password else ""
-        with psycopg.connect(**where, password=password, autocommit=True) as connection:  # type: ignore[arg-type]
+        with closing(connected(database)) as connection:
             at = 0
             while not stop.is_set():
                 at += 1
@@ -167,21 +168,26 @@ def test_writers_meanwhile_mix_no_labels_and_fail_only_on_the_old_one(database: 
                     except psycopg.Error as error:
                         errors.append((label, error.sqlstate))
 
+    def more(seen: list[Any]) -> None:
+        """Wait until the writers have had a good deal more of these."""
+        enough = len(seen) + 20
+        until(lambda: len(seen) >= enough)
+
     threads = [threading.Thread(target=write, args=(number,)) for number in (1, 2, 3)]
     for thread in threads:
         thread.start()
     try:
         with closing(Session(database)) as session:
             for _ in range(3):
-                time.sleep(0.3)
+                more(written)
                 repair = plan(session, diagnose(session, EXPECTED))
                 assert repair is not None
                 session.execute(doing(repair, new_id()), **LIMITS)
-                time.sleep(0.3)
+                more(errors)  # of the old label
                 assert {label for label, _ in sql("select distinct role::text, 1 from users")} <= {"ADMIN", "USER"}
                 session.execute(undoing(repair), **LIMITS)
             session.execute(doing(planned(database), new_id()), **LIMITS)
-            time.sleep(0.3)
+            more(errors)
     finally:
         stop.set()
         for thread in threads:

@@ -6,10 +6,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import postgresqls
 import psycopg
 import pytest
 from conftest import PostgresServer, query
 from enum_worlds import Sql, catalog, rows
+from helpers import clusters
 
 from recover.drill.postgres import Cluster, server
 from recover.enums.expected import Expected
@@ -81,13 +83,14 @@ def test_a_schema_of_that_name_that_is_somebody_elses_is_left_alone(database: Se
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
     """A server of one's own, whose configuration may be changed."""
-    tmp_path.chmod(0o755)
-    return Cluster(tmp_path / "data", "super-5e1f", "app", "app-7c2d", "mine")
+    cluster = Cluster(tmp_path / "data", "super-user-password", "app", "app-password-5f1c", "app")
+    clusters.copied(cluster, postgresqls.wheel())
+    return cluster
 
 
 def test_a_standby_is_refused(cluster: Cluster) -> None:
     def at(running: Any) -> Server:
-        return Server(running.host, running.port, "mine", "app", Secret("app", cluster.role_password))
+        return Server(running.host, running.port, "app", "app", Secret("app", cluster.role_password))
 
     with server(cluster) as running:
         query(at(running), SCHEMA + ROWS)
@@ -101,19 +104,17 @@ def test_a_standby_is_refused(cluster: Cluster) -> None:
 
 
 def test_what_else_is_connected_is_named(cluster: Cluster) -> None:
-    with server(cluster):
-        pass
     with (cluster.data / "postgresql.auto.conf").open("a") as conf:
         conf.write("max_prepared_transactions = 5\nwal_level = logical\n")
     with server(cluster) as running:
-        app = Server(running.host, running.port, "mine", "app", Secret("app", cluster.role_password))
-        admin = Server(running.host, running.port, "mine", "postgres", Secret("a", cluster.superuser_password))
+        app = Server(running.host, running.port, "app", "app", Secret("app", cluster.role_password))
+        admin = Server(running.host, running.port, "app", "postgres", Secret("a", cluster.superuser_password))
         query(app, SCHEMA)
         query(admin, "select pg_create_logical_replication_slot('feed', 'test_decoding')")
         options = "connect = false, slot_name = none"
         query(admin, f"create subscription news connection 'host=127.0.0.1' publication p with ({options})")
         query(app, "begin; insert into x values (9, 'B'); prepare transaction 'half a transfer'")
-        where = f"host={app.host} port={app.port} dbname=mine user=app password={cluster.role_password}"
+        where = f"host={app.host} port={app.port} dbname=app user=app password={cluster.role_password}"
         with psycopg.connect(where, application_name="the api"), closing(Session(app)) as session:
             words = list(surroundings(session).words())
         query(app, "rollback prepared 'half a transfer'")

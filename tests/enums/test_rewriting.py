@@ -34,3 +34,11 @@ def test_what_needs_quoting_is_quoted() -> None:
 def test_the_elements_of_an_array() -> None:
     assert elements('{a,"b \\"c\\"", d}') == ["a", 'b "c"', "d"]
     assert in_array("{a,{b,a}}", {"a": 'x"y', "b": "a"}) == '{"x\\"y",{"a","x\\"y"}}'
+
+
+def test_a_backslash_in_a_label_of_an_array_is_doubled_and_read_as_one() -> None:
+    """As array_out writes {a\\b, c"d} and array_in reads it again (PostgreSQL documentation, "Arrays", 8.15.6)."""
+    kept = r'{"a\\b","c\"d",e}'
+    assert elements(kept) == ["a\\b", 'c"d', "e"]
+    assert in_array(kept, {"a\\b": "A\\B"}) == r'{"A\\B","c\"d",e}'
+    assert in_array("{e}", {"e": "\\"}) == r'{"\\"}'

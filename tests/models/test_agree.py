@@ -79,8 +79,10 @@ def test_a_playbook_tells_types_only() -> None:
     assert differences(replace(declared, types=CODE.types), CODE) == ()
 
 
-def test_an_applications_source_differs_where_it_could_only_guess() -> None:
-    found = differences(from_import("app_models:Base", folder=HERE), from_source(HERE / "app_models"))
+def test_an_applications_source_differs_where_it_could_only_guess(warm_python: Path) -> None:
+    found = differences(
+        from_import("app_models:Base", folder=HERE, python=warm_python), from_source(HERE / "app_models")
+    )
     models, source = "the models app_models:Base", f"the source in {HERE / 'app_models'}"
     assert found == (
         f"loud_role: only {models} has ADMIN!, USER!; only {source} has admin, user "

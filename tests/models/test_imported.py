@@ -1,5 +1,6 @@
 """What the models themselves say they expect."""
 
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -15,12 +16,12 @@ REPLICA = HERE.parents[1] / "playbooks/enum-cascade/stack"
 
 
 @pytest.fixture(scope="module")
-def told() -> Expected:
-    return from_import("app_models:Base", folder=HERE)
+def told(warm_python: Path) -> Expected:
+    return from_import("app_models:Base", folder=HERE, python=warm_python)
 
 
 @pytest.fixture
-def app(tmp_path: Path):
+def app(tmp_path: Path, warm_python: Path):
     """Write a module `app` and ask it."""
 
     def ask(source: str, target: str = "app:Base", **how: object) -> Expected:
@@ -28,7 +29,7 @@ def app(tmp_path: Path):
             "import enum, os, sys\nfrom sqlalchemy import *\nfrom sqlalchemy.orm import *\nBase = declarative_base()\n"
         )
         (tmp_path / "app.py").write_text(head + dedent(source))
-        return from_import(target, folder=tmp_path, **how)
+        return from_import(target, **{"folder": tmp_path, "python": warm_python, **how})
 
     return ask
 
@@ -127,7 +128,7 @@ class T(Base):
 sys.stdout = open(os.devnull, "w")
 threading.Thread(target=time.sleep, args=(600,)).start()
 """
-    assert app(source).types == {"role": ("ADMIN", "USER")}
+    assert app(source, python=sys.executable).types == {"role": ("ADMIN", "USER")}
 
 
 def test_two_columns_of_one_type_that_store_other_halves_are_refused(app) -> None:
@@ -223,7 +224,7 @@ class T(Base):
 
 def test_models_that_do_not_come_to_an_end_and_a_python_that_is_none(app) -> None:
     with pytest.raises(Precondition, match="cannot be imported") as caught:
-        app("import time; time.sleep(60)", timeout=0.5)
+        app("import time; time.sleep(60)", timeout=0.5, python=sys.executable)
     assert "more than 0.5 s" in caught.value.why
     with pytest.raises(Precondition, match="cannot run") as caught:
         app("pass", python="/nowhere/python")

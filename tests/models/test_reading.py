@@ -1,5 +1,6 @@
 """Every mapper is asked whether it reads, on a real server."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,14 +50,14 @@ CREATE TABLE teams (id int PRIMARY KEY, state varchar(3));
 CREATE TABLE users (id int PRIMARY KEY, role role, all_roles role[], team_id int REFERENCES teams);
 """
 OK = [("Team", "teams", "ok"), ("User", "users", "ok")]
-Ask = Callable[[], tuple[MapperAnswer, ...]]
+Ask = Callable[..., tuple[MapperAnswer, ...]]
 
 
 @pytest.fixture
-def ask(tmp_path: Path, database: Server, sql: Sql) -> Ask:
+def ask(tmp_path: Path, database: Server, sql: Sql, warm_python: Path) -> Ask:
     (tmp_path / "app.py").write_text(dedent(MODELS))
     sql(TABLES)
-    return lambda: probe_mappers("app:Base", database, folder=tmp_path)
+    return lambda **how: probe_mappers("app:Base", database, **{"folder": tmp_path, "python": warm_python, **how})
 
 
 def short(found: tuple[MapperAnswer, ...]) -> list[tuple[str, str, str]]:
@@ -65,7 +66,7 @@ def short(found: tuple[MapperAnswer, ...]) -> list[tuple[str, str, str]]:
 
 
 def test_what_reads_is_told_with_and_without_rows(ask: Ask, sql: Sql) -> None:
-    assert short(ask()) == OK
+    assert short(ask(python=sys.executable)) == OK
     sql("INSERT INTO teams VALUES (1, 'ON'); INSERT INTO users VALUES (1, 'ADMIN', '{ADMIN,USER}', 1)")
     assert short(ask()) == OK
 
@@ -141,7 +142,7 @@ def test_a_query_that_takes_too_long_is_told(ask: Ask, sql: Sql, database: Serve
     sql("""ALTER TABLE teams RENAME TO slow;
            CREATE VIEW teams AS SELECT id, state FROM slow WHERE pg_sleep(30) IS NOT NULL;
            INSERT INTO slow VALUES (1, 'ON')""")
-    found = probe_mappers("app:Base", database, folder=tmp_path, statement_timeout=0.2)
+    found = ask(statement_timeout=0.2)
     assert {(a.mapper, a.kind) for a in found} == {("Team", "time"), ("User", "ok")}
 
 
@@ -152,11 +153,11 @@ def test_the_password_is_no_word_of_a_command(ask: Ask, database: Server, tmp_pa
 
 
 def test_a_database_that_does_not_answer_is_told_without_the_password(
-    ask: Ask, database: Server, tmp_path: Path
+    ask: Ask, database: Server, tmp_path: Path, warm_python: Path
 ) -> None:
     wrong = replace(database, password=Secret("app", "wrong-5f1c"))
     with pytest.raises(Unreachable) as caught:
-        probe_mappers("app:Base", wrong, folder=tmp_path)
+        probe_mappers("app:Base", wrong, folder=tmp_path, python=warm_python)
     assert "password authentication failed" in caught.value.why
     assert "wrong-5f1c" not in str(caught.value)
 

@@ -337,7 +337,7 @@ def _of(expected: Expected, name: str) -> dict[str, Member]:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Expected, Expected]:
+def both(tmp_path_factory: pytest.TempPathFactory, warm_python: Path) -> tuple[Expected, Expected]:
     folder = tmp_path_factory.mktemp("alike")
     for name, source in ALIKE.items():
         code = HEAD.replace("MetaData()", "shared") + source
@@ -348,7 +348,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Expected, Expected]:
     (folder / "everything.py").write_text(
         "from base import shared\n" + "".join(f"import of_{name}\n" for name in ALIKE)
     )
-    return from_import("everything:shared", folder=folder), from_source(folder)
+    return from_import("everything:shared", folder=folder, python=warm_python), from_source(folder)
 
 
 @pytest.mark.parametrize("name", list(ALIKE))
@@ -363,8 +363,9 @@ def test_nothing_was_left_out(both: tuple[Expected, Expected]) -> None:
     assert both[1].notes == both[0].notes == ()
 
 
-def test_an_application_agrees_but_for_what_is_told() -> None:
-    by_import, by_source = from_import("app_models:Base", folder=HERE), from_source(HERE / "app_models")
+def test_an_application_agrees_but_for_what_is_told(warm_python: Path) -> None:
+    by_import = from_import("app_models:Base", folder=HERE, python=warm_python)
+    by_source = from_source(HERE / "app_models")
     told = {"public.old.role", "public.old.computed"}
     assert {n: m for n, m in by_source.members.items() if n not in told} == {
         n: m for n, m in by_import.members.items() if n not in told
@@ -380,8 +381,9 @@ def test_it_reads_the_same_from_above_the_package() -> None:
     assert above.types == inside.types
 
 
-def test_the_replica_reads_as_it_imports() -> None:
-    by_import, by_source = from_import("aiwfe.models:Base", folder=REPLICA), from_source(REPLICA)
+def test_the_replica_reads_as_it_imports(warm_python: Path) -> None:
+    by_import = from_import("aiwfe.models:Base", folder=REPLICA, python=warm_python)
+    by_source = from_source(REPLICA)
     assert (by_source.types, by_source.members) == (by_import.types, by_import.members)
     assert by_source.notes == ()
     assert len(by_source.types) == 8
@@ -543,7 +545,7 @@ def test_migrations_and_other_peoples_packages_tell_nothing(reading) -> None:
     assert list(expected.members) == ["public.t.a"]
 
 
-def test_the_schema_of_a_metadata_is_that_of_its_tables(tmp_path: Path) -> None:
+def test_the_schema_of_a_metadata_is_that_of_its_tables(tmp_path: Path, warm_python: Path) -> None:
     (tmp_path / "app.py").write_text(
         HEAD.replace("MetaData()", "MetaData(schema='own')")
         + dedent("""
@@ -557,7 +559,8 @@ def test_the_schema_of_a_metadata_is_that_of_its_tables(tmp_path: Path) -> None:
         t = Table("v", Base.metadata, Column("a", Enum(Level, name="v", inherit_schema=True)))
         """)
     )
-    by_import, by_source = from_import("app:Base", folder=tmp_path), from_source(tmp_path)
+    by_import = from_import("app:Base", folder=tmp_path, python=warm_python)
+    by_source = from_source(tmp_path)
     assert by_source.members == by_import.members
     assert {name: m.type for name, m in by_source.members.items()} == {
         "own.t.a": "role",

@@ -150,8 +150,8 @@ def test_a_file_that_is_no_python_is_read_line_by_line(find: Find) -> None:
     assert [(w.line, w.label, w.certainty) for w in found] == [(2, "admin", "sure")]
 
 
-def test_the_replicas_register_endpoint_and_its_seed() -> None:
-    expected = from_import("aiwfe.models:Base", folder=REPLICA)
+def test_the_replicas_register_endpoint_and_its_seed(warm_python: Path) -> None:
+    expected = from_import("aiwfe.models:Base", folder=REPLICA, python=warm_python)
     old = {type: {value for pairs in expected.pairs(type) for value in pairs.values()} for type in expected.types}
     found = raw_writers(REPLICA, old, columns_of(expected))
     assert {(w.path.relative_to(REPLICA).as_posix(), w.kind) for w in found} == {

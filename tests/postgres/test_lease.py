@@ -6,13 +6,17 @@ from contextlib import closing
 
 import pytest
 from conftest import Sql
+from replicas import until
 
 from recover.errors import Locked, Unreachable
 from recover.postgres.lease import DatabaseLease
 from recover.postgres.session import Server, Session
 
 pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
-HELD = "select count(*) from pg_locks where locktype = 'advisory'"
+HELD = (
+    "select count(*) from pg_locks where locktype = 'advisory' "
+    "and database = (select oid from pg_database where datname = current_database())"
+)
 
 
 def test_a_second_holder_is_refused_by_name_until_the_first_lets_go(database: Server, sql: Sql) -> None:
@@ -37,6 +41,7 @@ def test_it_ends_with_its_connection_and_is_taken_again(database: Server, sql: S
         lease = DatabaseLease(session, "r", "eva@berlin")
         lease.require()
         sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'recover-lease/%'")
+        until(lambda: sql(HELD) == [(0,)])
         lease.require()
         assert sql(HELD) == [(1,)]
         lease.release()

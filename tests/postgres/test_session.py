@@ -15,8 +15,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from conftest import PostgresServer, drop, query
+from ports import free_port
 
-from recover.drill.postgres import Cluster, free_port, server
+from recover.drill.postgres import Cluster, server
 from recover.errors import Precondition, RecoverError, StepError, Unreachable
 from recover.postgres.names import LONGEST_NAME
 from recover.postgres.session import Server, Session, application_name, ping
@@ -50,7 +52,7 @@ def other(database: Server) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never became true"
@@ -117,23 +119,34 @@ class Anything:
         return iter(())
 
 
+@pytest.fixture(scope="module")
+def readable(postgres_server: PostgresServer) -> Iterator[Server]:
+    """A database with two rows, of which one is enough: no read may change it."""
+    name = "only_read"
+    query(postgres_server.admin(), f"create database {name} owner app")
+    made = postgres_server.app(name)
+    query(made, "create table t (id serial, n int)")
+    query(made, "insert into t (n) values (1), (2)")
+    query(made, "create function wipe() returns int language plpgsql as $$ begin delete from t; return 1; end $$")
+    yield made
+    drop(postgres_server, name)
+
+
 @pytest.mark.parametrize("text", WRITES.values(), ids=WRITES.keys())
 @pytest.mark.parametrize("bound", [False, True], ids=["without values", "with values"])
 @pytest.mark.parametrize("guarded", [True, False], ids=["", "by the server alone"])
 def test_a_read_cannot_write(
-    session: Session, sql: Sql, monkeypatch: pytest.MonkeyPatch, text: str, bound: bool, guarded: bool
+    readable: Server, monkeypatch: pytest.MonkeyPatch, text: str, bound: bool, guarded: bool
 ) -> None:
     if not guarded:
         monkeypatch.setattr("recover.postgres.session.READING", Anything())
-    sql("create table t (id serial, n int)")
-    sql("insert into t (n) values (1), (2)")
-    sql("create function wipe() returns int language plpgsql as $$ begin delete from t; return 1; end $$")
     args = {"v": 1} if bound else {}
-    with pytest.raises(StepError):
-        session.rows("t", Statement(text + (" -- %(v)s" if bound else ""), args))
-    assert sql("select n from t order by n") == [(1,), (2,)]
-    assert sql("select last_value from t_id_seq") == [(2,)]
-    assert read(session, "select count(*) as n from t") == [{"n": 2}]  # and the session is still of use
+    with closing(Session(readable)) as session:
+        with pytest.raises(StepError):
+            session.rows("t", Statement(text + (" -- %(v)s" if bound else ""), args))
+        assert query(readable, "select n from t order by n") == [(1,), (2,)]
+        assert query(readable, "select last_value from t_id_seq") == [(2,)]
+        assert read(session, "select count(*) as n from t") == [{"n": 2}]  # and the session is still of use
 
 
 def test_read_only_cannot_be_switched_off_once_a_read_has_begun(
@@ -205,8 +218,8 @@ def test_a_read_waits_for_a_lock_no_longer_than_it_may(database: Server, sql: Sq
 
 
 def test_a_server_that_freezes_is_hung_up_on(database: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recover.postgres.connection.GRACE", 0.2)
-    with closing(Session(database, read_timeout=0.3)) as session:
+    monkeypatch.setattr("recover.postgres.connection.GRACE", 1.0)
+    with closing(Session(database, read_timeout=2.0)) as session:
         [row] = read(session, "select pg_backend_pid() as pid")
         pid = int(row["pid"])
         os.kill(pid, signal.SIGSTOP)
@@ -287,11 +300,20 @@ def test_a_change_waits_for_a_lock_by_trying_again(database: Server, session: Se
     sql("create table t (n int)")
     with other(database) as holder:
         holder.execute("lock table t in access exclusive mode")
-        release = threading.Timer(0.5, holder.rollback)
-        release.start()
-        limits = {"lock_timeout": 0.15, "statement_timeout": 5.0}
+        waiting = (
+            "select backend_start from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        tries = set()
+
+        def release() -> None:
+            until(lambda: tries.update(sql(waiting)) or len(tries) > 1)  # each try has a connection of its own
+            holder.rollback()
+
+        releasing = threading.Thread(target=release)
+        releasing.start()
+        limits = {"lock_timeout": 1.0, "statement_timeout": 30.0}
         assert session.execute([Statement("insert into t values (1)")], **limits) == [1]
-        release.join()
+        releasing.join()
     assert sql("select count(*) from t") == [(1,)]
 
 
@@ -426,7 +448,7 @@ def test_a_dump_that_does_not_end_is_ended_with_all_it_started(database: Server,
     )
     tool = fake(tmp_path, script)
     with (
-        closing(Session(database, pg_dump=tool, dump_timeout=0.5)) as session,
+        closing(Session(database, pg_dump=tool, dump_timeout=3.0)) as session,
         pytest.raises(StepError, match="did not end within"),
     ):
         session.dump(tmp_path / "t.dump")

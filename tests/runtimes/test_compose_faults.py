@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from engines import Project, docker
 from faults import GENEROUS, ask, carry_out, stack, start
-from replicas import free_port, until
+from ports import free_port
+from replicas import until
 
 from recover.checks.http import HttpAnswers
 from recover.checks.service import ServiceIs

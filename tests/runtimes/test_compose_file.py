@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from clocks import SleptClock
 from engines import project
 from replicas import until
 
@@ -202,8 +203,15 @@ def test_values_come_out_as_the_container_gets_them(file: Say) -> None:
 CREATES = """
 import sys
 from pathlib import Path
+from recover.runtimes import compose_file
 from recover.runtimes.compose_file import ComposeFile
 from recover.stack import AS_DECLARED
+locked = compose_file._locked
+def told(file):
+    got = locked(file)
+    print("got it" if got else "held", flush=True)
+    return got
+compose_file._locked = told
 folder = Path(sys.argv[1])
 file = ComposeFile((folder / "compose.yaml",), "x", folder / "state" / "lock")
 file.create(sys.argv[2], AS_DECLARED, folder, lambda: None, lambda needs: False)
@@ -233,12 +241,13 @@ def test_what_a_killed_recover_has_begun_is_waited_for(
     until(lambda: said() == ["begin a"])
     first.send_signal(signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
-    second = subprocess.Popen([sys.executable, "-c", CREATES, str(tmp_path), "b"])
-    with pytest.raises(subprocess.TimeoutExpired):
-        second.wait(1.5)
-    assert said() == ["begin a"]
-    (tmp_path / "bin" / "go").touch()
-    assert second.wait(20) == 0
+    with subprocess.Popen([sys.executable, "-c", CREATES, str(tmp_path), "b"], stdout=subprocess.PIPE) as second:
+        assert second.stdout is not None
+        assert [second.stdout.readline() for _ in range(10)] == [b"held\n"] * 10
+        assert said() == ["begin a"]
+        (tmp_path / "bin" / "go").touch()
+        assert second.communicate(timeout=60)[0].endswith(b"got it\n")
+    assert second.returncode == 0
     assert said() == ["begin a", "end a", "begin b", "end b"]
 
 
@@ -246,12 +255,12 @@ def test_one_that_is_held_for_too_long_is_said(
     file: Say, program: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program("""echo '{"services": {"a": {}}}'""")
-    monkeypatch.setattr(compose_file, "CREATING", 0.2)
+    monkeypatch.setattr(compose_file, "time", SleptClock())
     made = file(ONE)
     with made._alone("other"):
         error = refused(lambda: made.create("a", AS_DECLARED, tmp_path, _clear, _settled), StepError, 1)
     assert error.what == "cannot make the container of a"
-    assert error.why == f"another docker compose of recovertestfile has held {tmp_path}/state/lock for 0.2 s"
+    assert error.why == f"another docker compose of recovertestfile has held {tmp_path}/state/lock for 120 s"
     assert made.lock.parent.stat().st_mode & 0o777 == 0o700
     made.create("a", AS_DECLARED, tmp_path, _clear, _settled)
 

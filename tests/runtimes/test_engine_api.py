@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 from engines import project
+from ports import free_port
 from proxies import proxy
-from replicas import free_port
 
 from recover.errors import StepError, Unreachable
 from recover.runtimes import engine_api

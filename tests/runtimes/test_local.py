@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from replicas import Replica, free_port, replica, until
+from ports import free_port
+from replicas import Replica, replica, until
 
 from recover.errors import PlaybookError, StepError, Unreachable
 from recover.runtimes import RUNTIMES, Site
@@ -208,7 +209,7 @@ def test_the_table_takes_exactly_one_file(made: Replica) -> None:
 
 def test_a_script_runs_with_the_services_folder_and_environment(made: Replica) -> None:
     script = "import os,sys; print(os.environ['DECLARED'], os.getcwd(), sys.argv[1:], end='')"
-    done = made.runtime.python("nosy", script, ["a"], timeout=20)
+    done = made.runtime.python("nosy", script, ["a"], timeout=60)
     assert (done.exit_code, done.output) == (0, f"as the file says {told(made)['cwd']} ['a']")
     with pytest.raises(StepError, match="did not end within 1 s"):
         made.runtime.python("nosy", "import time; time.sleep(5)", [], timeout=1)

@@ -4,7 +4,7 @@ import os
 import socket
 
 import pytest
-from replicas import free_port
+from ports import free_port
 
 from recover.runtimes.ports import holder, taken
 

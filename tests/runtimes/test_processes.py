@@ -187,7 +187,10 @@ def test_recover_killed_in_the_middle_of_the_order_has_started_nothing(made: Rep
     assert alive(made) == []
 
 
-def test_recover_killed_right_after_the_order_leaves_one_service_that_the_next_recover_knows(made: Replica) -> None:
+def test_recover_killed_right_after_the_order_leaves_one_service_that_the_next_recover_knows(
+    made: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "SETTLING", 60.0)
     die = "def whole(self, order, timeout):\n    os.write(self.stdin.fileno(), order)\n    " + KILLED
     die += "processes.subprocess.Popen.communicate = whole\nruntime.start('idle', Given({'MODE': 'degraded'}))"
     assert recover(made, die) == -signal.SIGKILL
@@ -204,9 +207,9 @@ def test_a_start_in_which_everyone_else_was_killed_is_not_done_twice(
     made: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service hangs before it could write its record; recover and the keeper above it are killed."""
-    monkeypatch.setattr(processes, "SETTLING", 0.1)
     made.runtime.start("idle")
     made.runtime.stop("idle")
+    monkeypatch.setattr(processes, "SETTLING", 0.1)
     gate = made.project / "log" / "idle.starts"
     gate.unlink()
     os.mkfifo(gate)
@@ -223,6 +226,7 @@ def test_a_start_in_which_everyone_else_was_killed_is_not_done_twice(
         made.runtime.start("idle")
     gate.read_text()
     until(lambda: made.process("idle").look().record)
+    monkeypatch.undo()
     assert record(made).pid == below
     gate.unlink()
     made.runtime.start("idle")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from authorities import Pair, authority
-from replicas import free_port
+from ports import free_port
 from servers import answer, site
 
 from recover.runtimes.ready import Command, Http, Https, Redis, Sql, Tcp

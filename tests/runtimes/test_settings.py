@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from engines import IMAGE, Project, docker, own_name, own_tag, project
-from replicas import free_port
+from ports import free_port
 
 from recover.checks.service import undeclared
 

@@ -61,7 +61,7 @@ def test_a_plan_file_keeps_the_choice(tiny: Tiny) -> None:
 def test_step_by_step_each_act_is_shown_and_asked_for(tiny: Tiny) -> None:
     assert "nobody can be asked" in tiny.recover("run", str(tiny.playbook), "--step", expect=2).stderr
     words = ["-m", "recover", "run", str(tiny.playbook), "--step", "--state-dir", str(tiny.state)]
-    child = pexpect.spawn(sys.executable, words, env={**os.environ, "TERM": "dumb"}, timeout=30, encoding="utf-8")
+    child = pexpect.spawn(sys.executable, words, env={**os.environ, "TERM": "dumb"}, timeout=60, encoding="utf-8")
     child.expect(r"steps\?")
     child.sendline("y")
     child.expect(r"step web: Start the web service\s+start web with MODE='degraded'\s+go on\?")

@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from authorities import authority
 from conftest import Sql
+from replicas import until
 from tiny import TOKEN, Tiny
 
 from recover.postgres.session import Server
@@ -40,8 +40,7 @@ def kill(tiny: Tiny, service: str) -> None:
     """End it as a machine that runs out of memory does, and wait until its keeper has noticed."""
     record = json.loads((tiny.replica / "run" / f"{service}.json").read_text())
     os.kill(record["pid"], signal.SIGKILL)
-    while services(tiny).state(service).running:
-        time.sleep(0.02)
+    until(lambda: not services(tiny).state(service).running)
 
 
 def diagnosed(tiny: Tiny, *words: str, expect: int = 1, **more: Any) -> list[str]:

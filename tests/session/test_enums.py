@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import psycopg
 import pytest
 from conftest import PostgresServer
 from enum_worlds import Sql, catalog, labels, rows
+from replicas import until
 
 from recover.postgres.session import Server
 
@@ -190,19 +190,16 @@ def test_ctrl_c_while_it_waits_leaves_nothing_behind(
         other.execute("alter type userrole rename value 'user' to 'u'")
         words = [*argv, "--rewrite-dependants", "--lock-timeout", "30s"]
         with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as waiting:
-            while admin_sql(f"{OURS} and wait_event_type = 'Lock'") != [(1,)]:
-                assert waiting.poll() is None
-                time.sleep(0.05)
+            at_the_lock = f"{OURS} and wait_event_type = 'Lock'"
+            until(lambda: admin_sql(at_the_lock) == [(1,)] or waiting.poll() is not None)
+            assert waiting.poll() is None
             waiting.send_signal(signal.SIGINT)
-            said = waiting.communicate(timeout=10)[1]
+            said = waiting.communicate(timeout=60)[1]
         other.rollback()
     assert waiting.returncode == 130
     assert "all of it has happened, or nothing" in said
     assert "recover enums diff --dsn …" in said
-    until = time.monotonic() + 10
-    while admin_sql(OURS) != [(0,)]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    until(lambda: admin_sql(OURS) == [(0,)])
     assert (catalog(admin_sql), rows(admin_sql)) == before
 
 

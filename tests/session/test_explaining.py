@@ -24,7 +24,7 @@ def failed(tmp_path: Path) -> Tiny:
     command = 'command: ["${python}", -m, http.server, "${WEB_PORT}", --bind, 127.0.0.1, --directory, "${project}/www"]'
     assert command in stack
     (tmp_path / "local.yaml").write_text(stack.replace(command, f'command: ["${{python}}", -c, "{script}"]'))
-    made.write(PLAYBOOK.replace("{services: [web], env:", "{services: [web], within: 2s, env:"))
+    made.write(PLAYBOOK.replace("{services: [web], env:", "{services: [web], within: 60s, env:"))
     return made
 
 

@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pexpect
+from replicas import until
 from tiny import Tiny
 
 GATE = "- stage: Gate\n  steps:\n  - {id: gate, name: Ask, confirm: {question: Go on?}}\n- stage: Alone"
@@ -67,9 +69,11 @@ def test_yes_does_not_answer_a_destructive_gate(tiny: Tiny) -> None:
 
 
 def test_when_nobody_answers_in_time_the_rest_of_the_stage_is_left_out(tiny: Tiny) -> None:
-    text = gated(tiny, ", within: 100ms, otherwise: skip")
+    text = gated(tiny, ", within: 3s, otherwise: skip")
     tiny.write(tiny.playbook.read_text().replace("\nfinal: [{service: {name: web, as_declared: true}}]", ""))
     tiny.recover("run", text, expect=10)
+    nobody = datetime.now(UTC) + timedelta(seconds=3)
+    until(lambda: datetime.now(UTC) > nobody)
     done = tiny.recover("resume", expect=3)
     assert "recovered, degraded: gate is left off, web is left off, full is left off" in done.stdout
     assert status(tiny)["isolated"] == ["gate", "web", "full"]
@@ -90,7 +94,7 @@ def test_an_aborted_run_is_not_resumed_and_can_be_rolled_back(tiny: Tiny) -> Non
 
 def test_at_the_terminal_explain_shows_what_comes_and_abort_ends_the_run(tiny: Tiny) -> None:
     words = ["-m", "recover", "run", gated(tiny), "--state-dir", str(tiny.state)]
-    child = pexpect.spawn(sys.executable, words, env={**os.environ, "TERM": "dumb"}, timeout=30, encoding="utf-8")
+    child = pexpect.spawn(sys.executable, words, env={**os.environ, "TERM": "dumb"}, timeout=60, encoding="utf-8")
     child.expect(r"steps\?")
     child.sendline("y")
     child.expect("Go on")

@@ -8,22 +8,25 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from select import select
 from typing import Any
 
 import pexpect
 import psycopg
 import pytest
 from conftest import PostgresServer, Sql
-from replicas import free_port, until
+from ports import free_port
+from replicas import until
+from signalling import press
 from tiny import Tiny
 
 from recover.journal.lock import holder
 from recover.postgres.connection import Server
+from recover.runtimes.ports import taken
 
 pytestmark = pytest.mark.postgres
 
@@ -44,13 +47,22 @@ STEPS = """\
 CODE = "import socket, time; s = socket.create_server(('127.0.0.1', %d)); time.sleep(3600)"
 """A service that takes connections and never says a word."""
 
-MOST = 15.0
-"""Seconds in which what ends at once has ended, on the slowest machine; what it waits for takes longer."""
+MOST = 120.0
+"""Seconds after which a test that hangs fails. That it ended at once is seen by what it says of the step."""
 
 UPDATE = """\
     sql.run: {database: main, query: "update t set n = n + 1 where pg_sleep(%s) is not null", lock_timeout: 90s,
       statement_timeout: 90s}
     repeatable: %s
+    done_when: [{sql: {database: main, query: "select n from t", expect: 1}}]
+"""
+TOLD = """
+create table told (); create function told() returns boolean language plpgsql volatile as
+'begin while not exists (select from told) loop perform pg_sleep(0.05); end loop; return true; end';
+"""
+ENDED = """\
+    sql.run: {database: main, query: "update t set n = n + 1 where told()", statement_timeout: 90s}
+    repeatable: false
     done_when: [{sql: {database: main, query: "select n from t", expect: 1}}]
 """
 POLL = """\
@@ -64,7 +76,7 @@ HEALTH = """\
     service.start: {services: [deaf], within: 60s}
 """
 PROGRAM = """\
-    command.run: {command: [sh, -c, "sleep %(seconds)s; echo %(token)s > %(token)s"]}
+    command.run: {command: [sh, -c, "while [ ! -e %(token)s.go ]; do sleep 0.1; done; echo %(token)s > %(token)s"]}
     done_when: [{file: {path: "%(token)s"}}]
 """
 GATE = """\
@@ -78,7 +90,8 @@ class Slow:
 
     tiny: Tiny
     sql: Sql
-    deaf: int
+    deaf: socket.socket
+    mute: int
     begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, step: str) -> subprocess.Popen[str]:
@@ -113,6 +126,14 @@ class Slow:
             "'recover/%' and datname = current_database()"
         )
 
+    def status(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.tiny.recover("status", "--json").stdout)
+        return told
+
+    def sleeps(self) -> bool:
+        """Is the step's statement at its pg_sleep?"""
+        return any(kind == "Timeout" for _, _, kind in self.backends())
+
     def waits_for_a_lock(self) -> bool:
         return any(kind == "Lock" for _, _, kind in self.backends())
 
@@ -130,7 +151,7 @@ def slow(tmp_path: Path, database: Server, postgres_server: PostgresServer, sql:
         services = SERVICES % {"mute": mute, "code": CODE % mute}
         made.with_database(database, postgres_server.cluster.role_password, STEPS, services)
         sql("create table t (n int); insert into t values (0); create table done (what text)")
-        slow = Slow(made, sql, listening.getsockname()[1])
+        slow = Slow(made, sql, listening, mute)
         yield slow
         for process in slow.begun:
             process.kill()
@@ -138,13 +159,6 @@ def slow(tmp_path: Path, database: Server, postgres_server: PostgresServer, sql:
             if process.stdout:
                 process.stdout.close()
         made.down()
-
-
-def press(process: subprocess.Popen[str], signals: str) -> None:
-    """The signals, with time between them for the first to be noticed."""
-    for name in signals.split():
-        process.send_signal(signal.Signals[f"SIG{name}"])
-        time.sleep(0.5)
 
 
 def ended(process: subprocess.Popen[str], signals: str) -> str:
@@ -172,13 +186,13 @@ def test_a_statement_that_waits_for_a_lock_is_given_up_without_effect(
     with locked(database, postgres_server.cluster.role_password) as unlock:
         process = slow.start(UPDATE % ("0", "true"))
         until(slow.waits_for_a_lock)
-        press(process, signals)
+        press(process.pid, signals)
         said = ended(process, signals)
         until(lambda: not slow.backends())
         unlock()
     if signals != "INT INT":
         assert "stopped by a signal while it waited for a lock" in said
-        assert json.loads(slow.tiny.recover("status", "--json").stdout)["in_doubt"] is None
+        assert slow.status()["in_doubt"] is None
     assert slow.n() == 0
     slow.tiny.recover("resume")
     assert slow.n() == 1
@@ -190,7 +204,7 @@ def test_given_up_while_it_waited_for_a_lock_it_is_not_in_doubt_even_if_it_may_n
     with locked(database, postgres_server.cluster.role_password) as unlock:
         process = slow.start(UPDATE % ("0", "false"))
         until(slow.waits_for_a_lock)
-        press(process, "INT")
+        press(process.pid, "INT")
         ended(process, "INT")
         unlock()
     slow.tiny.recover("resume")
@@ -202,7 +216,7 @@ def test_a_run_from_another_machine_on_the_same_database_is_refused_by_name(
 ) -> None:
     """Another state folder and another project: all that they share is the database."""
     process = slow.start(UPDATE % ("60", "false"))
-    until(lambda: any(kind == "Timeout" for _, _, kind in slow.backends()))
+    until(slow.sleeps)
     (there := tmp_path / "there").mkdir()
     other = Tiny(there).build().with_database(database, postgres_server.cluster.role_password, STEPS % {"step": READ})
     refused = other.recover("run", str(other.playbook), expect=9)
@@ -216,27 +230,30 @@ def test_a_run_from_another_machine_on_the_same_database_is_refused_by_name(
 
 
 def test_a_frozen_colleagues_run_is_taken_over_with_its_hold_on_the_database(slow: Slow) -> None:
-    process = slow.start((POLL % {"deaf": slow.deaf}).replace("within: 60s", "within: 20s"))
+    process = slow.start((POLL % {"deaf": slow.deaf.getsockname()[1]}).replace("within: 60s", "within: 30s"))
     process.send_signal(signal.SIGSTOP)
     slow.tiny.recover("resume", expect=9)
     words = ("--because", "eva went to bed", "--yes")
-    run = json.loads(slow.tiny.recover("status", "--json").stdout)["run"]
+    run = slow.status()["run"]
     again = [sys.executable, "-m", "recover", "takeover", run, *words, "--state-dir", str(slow.tiny.state)]
     with subprocess.Popen(again, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as mine:
         until(lambda: slow.at("slow", mine.pid))
         mine.send_signal(signal.SIGINT)
         assert mine.wait(MOST) == 130
     process.send_signal(signal.SIGCONT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=MOST)
     assert process.returncode == 9, said
     assert "lost ownership" in said
 
 
 @pytest.mark.parametrize("signals", ["INT", "TERM"])
 def test_a_long_update_ends_first_and_is_not_done_again(slow: Slow, signals: str) -> None:
-    process = slow.start(UPDATE % ("3", "false"))
-    until(lambda: any(kind == "Timeout" for _, _, kind in slow.backends()))
-    press(process, signals)
+    slow.sql(TOLD)
+    process = slow.start(ENDED)
+    until(slow.sleeps)
+    press(process.pid, signals)
+    assert process.poll() is None
+    slow.sql("insert into told default values")
     ended(process, signals)
     until(lambda: not slow.backends())
     assert slow.n() == 1
@@ -246,14 +263,14 @@ def test_a_long_update_ends_first_and_is_not_done_again(slow: Slow, signals: str
 
 def test_a_second_ctrl_c_cancels_a_long_update_at_the_server_and_leaves_it_in_doubt(slow: Slow) -> None:
     process = slow.start(UPDATE % ("60", "false"))
-    until(lambda: any(kind == "Timeout" for _, _, kind in slow.backends()))
-    press(process, "INT INT")
+    until(slow.sleeps)
+    press(process.pid, "INT INT")
     assert "in doubt" in ended(process, "INT")
     until(lambda: not slow.backends())
     assert slow.n() == 0
     doubt = slow.tiny.recover("resume", expect=6)
     assert "recover mark" in doubt.stderr
-    run = json.loads(slow.tiny.recover("status", "--json").stdout)["run"]
+    run = slow.status()["run"]
     slow.tiny.recover("mark", run, "slow", "retry", "--because", "n is still 0")
     slow.write("")
     slow.sql("update t set n = 1")  # as the step would, had it not to sleep so long
@@ -261,24 +278,36 @@ def test_a_second_ctrl_c_cancels_a_long_update_at_the_server_and_leaves_it_in_do
 
 
 @pytest.mark.parametrize("signals", ["INT", "TERM", "INT INT"])
-@pytest.mark.parametrize("step", [POLL, READ, HEALTH], ids=["http", "sql", "health"])
-def test_a_wait_ends_at_once(slow: Slow, step: str, signals: str) -> None:
-    process = slow.start(step.replace("%(deaf)s", str(slow.deaf)))
-    time.sleep(0.3)
-    press(process, signals)
+@pytest.mark.parametrize(
+    ("step", "waits"),
+    [
+        (POLL, lambda slow: select([slow.deaf], [], [], 0)[0]),  # it has connected
+        (READ, lambda slow: slow.sleeps()),
+        (HEALTH, lambda slow: taken(slow.mute)),
+    ],
+    ids=["http", "sql", "health"],
+)
+def test_a_wait_ends_at_once(slow: Slow, step: str, waits: Callable[[Slow], object], signals: str) -> None:
+    process = slow.start(step.replace("%(deaf)s", str(slow.deaf.getsockname()[1])))
+    until(lambda: waits(slow))
+    press(process.pid, signals)
     ended(process, signals)
+    assert slow.status()["done"] == ["first"]
     until(lambda: not slow.backends())
     again = slow.begin("resume")
-    press(again, "INT")
+    press(again.pid, "INT")
     ended(again, "INT")
 
 
 @pytest.mark.parametrize(("signals", "ran"), [("INT", True), ("TERM", True), ("INT INT", False)])
 def test_a_program_ends_first_or_is_ended_with_all_it_started(slow: Slow, signals: str, ran: bool) -> None:
     token = slow.tiny.folder / "t0ken"
-    process = slow.start(PROGRAM % {"seconds": "3" if ran else "77", "token": token})
+    process = slow.start(PROGRAM % {"token": token})
     until(lambda: running(str(token)))
-    press(process, signals)
+    press(process.pid, signals)
+    if ran:
+        assert process.poll() is None
+        token.with_name("t0ken.go").touch()
     ended(process, signals)
     assert token.exists() == ran
     until(lambda: not running(str(token)))
@@ -289,7 +318,8 @@ def running(word: str) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if word in path.read_text() and "recover" not in path.read_text():
+            words = path.read_text()
+            if word in words and "recover" not in words.split("\0"):
                 found.append(int(path.parent.name))
         except OSError:
             continue
@@ -300,7 +330,7 @@ def running(word: str) -> list[int]:
 def test_a_question_at_the_terminal_ends_at_once(slow: Slow, number: signal.Signals) -> None:
     slow.write(GATE)
     words = ["-m", "recover", "run", str(slow.tiny.playbook), "--state-dir", str(slow.tiny.state)]
-    child = pexpect.spawn(sys.executable, words, env={**os.environ, "TERM": "xterm"}, timeout=30, encoding="utf-8")
+    child = pexpect.spawn(sys.executable, words, env={**os.environ, "TERM": "xterm"}, timeout=60, encoding="utf-8")
     child.expect(r"steps\?")
     child.sendline("y")
     child.expect("Shall it go on")

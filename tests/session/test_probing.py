@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from replicas import until
 from tiny import Tiny
 
 SERVER = """
@@ -89,7 +90,7 @@ def test_the_feature_that_breaks_it_is_named_and_all_is_put_back(tiny: Tiny) -> 
         assert [line.split()[:2] for line in lines[1:4]] == [["good", "good"], ["bad", "NO"], ["fine", "good"]]
         assert lines[-1] == "broken by bad"
         assert services.state("web").environment["FEATURES"] == before
-        assert services.state("web", probe=True).ready
+        until(lambda: services.state("web", probe=True).ready)
         again = tiny.recover("resume", expect=7)
         assert "begun anew" in again.stderr
         told = json.loads(

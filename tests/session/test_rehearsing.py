@@ -112,7 +112,7 @@ def killed(stack: Tiny, sql: Sql) -> None:
     stack.write(text)
 
 
-@pytest.mark.matrix
+@pytest.mark.nightly
 def test_a_database_of_four_hundred_megabytes(stack: Tiny, sql: Sql, database: Server) -> None:
     sql("insert into users select g, 'user', repeat(md5(g::text), 30) from generate_series(100, 380000) g")
     [(size,)] = sql("select pg_database_size(current_database())")

@@ -9,13 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from tiny import TOKEN, Tiny
 
 from recover.journal.records import NAME, records
+from recover.session import running as module
 from recover.session.running import new_run_id
 
 
@@ -160,7 +162,7 @@ def test_a_playbook_that_is_gone_is_said_with_the_command_to_put_it_back(tiny: T
 
 def test_a_second_run_is_refused_while_one_runs(tiny: Tiny) -> None:
     text = tiny.playbook.read_text().replace(
-        "- stage: Web", "  - {id: wait, name: Wait, check: [{file: {path: /no/such}, within: 60s}]}\n- stage: Web"
+        "- stage: Web", "  - {id: wait, name: Wait, check: [{file: {path: /no/such}, within: 600s}]}\n- stage: Web"
     )
     tiny.write(text)
     first = subprocess.Popen(
@@ -177,7 +179,7 @@ def test_a_second_run_is_refused_while_one_runs(tiny: Tiny) -> None:
         assert "at step wait" in refused.stderr
         assert "running, at step wait" in tiny.recover("status").stdout
         first.send_signal(signal.SIGINT)
-        assert first.wait(10) == 130
+        assert first.wait(60) == 130
     assert "stopped by a signal" in tiny.recover("status").stdout
 
 
@@ -238,12 +240,13 @@ def test_the_planted_secret_is_in_no_file_of_the_run(tiny: Tiny) -> None:
     assert TOKEN.encode() not in b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
 
 
-def test_run_ids_of_one_second_sort_by_time() -> None:
-    ids = []
-    for _ in range(40):
-        ids.append(new_run_id())
-        time.sleep(0.008)
+def test_run_ids_of_one_second_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = datetime(2026, 8, 10, 23, 15, 0, 1000, tzinfo=UTC)
+    moments = [begun + timedelta(milliseconds=8 * n) for n in range(200)]  # into the next second
+    monkeypatch.setattr(module, "datetime", Mock(now=Mock(side_effect=moments)))
+    ids = [new_run_id() for _ in moments]
     assert ids == sorted(ids)
+    assert len({run.rpartition("-")[0] for run in ids}) == 2
 
 
 EDITS = {

@@ -16,6 +16,7 @@ def test_ctrl_c_at_a_look_says_that_nothing_was_changed(tmp_path: Path) -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
+        mute.settimeout(120)
         probe = f"probes: {{mute: {{http: {{get: 'http://127.0.0.1:{mute.getsockname()[1]}/', timeout: 60s}}}}}}"
         tiny.write(PLAYBOOK.replace("stages:", f"{probe}\nstages:") + "- stage: Mute\n")
         text = tiny.playbook.read_text().replace("- stage: Mute\n", "").replace("final: [", "final: [{probe: mute}, ")

@@ -16,7 +16,7 @@ from tiny import Tiny
 @pytest.fixture
 def first(tiny: Tiny) -> Iterator[subprocess.Popen[str]]:
     """A colleague's run, which waits at a check of its second step."""
-    wait = "  - {id: wait, name: Wait, check: [{file: {path: %s/go}, within: 60s}]}\n- stage: Web"
+    wait = "  - {id: wait, name: Wait, check: [{file: {path: %s/go}, within: 600s}]}\n- stage: Web"
     tiny.write(tiny.playbook.read_text().replace("- stage: Web", wait % tiny.folder))
     words = [sys.executable, "-m", "recover", "run", str(tiny.playbook), "--state-dir", str(tiny.state)]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -72,7 +72,7 @@ def test_a_frozen_colleague_is_taken_over_and_stops_before_the_next_act(
     done = tiny.recover("takeover", run, "--because", "eva went to bed")
     assert "recovered and verified" in done.stdout
     first.send_signal(signal.SIGCONT)
-    _, said = first.communicate(timeout=20)
+    _, said = first.communicate(timeout=60)
     assert first.returncode == 9
     assert "lost ownership" in said
     story = tiny.recover("show").stdout

@@ -41,7 +41,7 @@ def test_a_program_that_is_not_there_is_an_error_with_the_systems_words() -> Non
 
 def test_a_program_that_does_not_end_is_stopped_with_everything_it_started(tmp_path: Path) -> None:
     script = f"sleep 600 & echo $! > {tmp_path}/child; wait"
-    [action] = RunCommand(command=("sh", "-c", script), timeout=0.3).decide(WORLD)  # type: ignore[arg-type]
+    [action] = RunCommand(command=("sh", "-c", script), timeout=3.0).decide(WORLD)  # type: ignore[arg-type]
     with pytest.raises(Unreachable, match="did not end"):
         action.apply(WORLD)
     child = int((tmp_path / "child").read_text())

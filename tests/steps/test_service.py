@@ -108,6 +108,14 @@ def test_env_for_a_service_that_is_not_started_here_is_refused() -> None:
     assert caught.value.next == "did you mean 'api'?"
 
 
+def test_a_command_for_a_service_that_is_not_started_here_is_refused() -> None:
+    assert StartService(services=("api",), command={"api": ("serve",)})
+    with pytest.raises(PlaybookError) as caught:
+        StartService(services=("redis", "api"), command={"worker": ("serve", "--slowly")})
+    assert caught.value.what == "command names 'worker', which this step does not start"
+    assert caught.value.next == "services: redis, api"
+
+
 def test_an_unknown_service_is_refused_before_anything_is_decided(services: FakeServices) -> None:
     for work in (
         StartService(services=("db", "wroker")),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from recover.errors import PlaybookError, Precondition, StepError
+from recover.errors import NotYetKnown, PlaybookError, Precondition, StepError
 from recover.steps.sql import RunSql
-from recover.world import Statement
+from recover.world import Forecast, Statement
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 FILE = """-- Repair the names.
@@ -70,3 +71,12 @@ def test_exactly_one_of_query_and_file(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_a_precondition(tmp_path: Path) -> None:
     with pytest.raises(Precondition, match="No such file"):
         RunSql("main", file=tmp_path / "none.sql").decide(None)  # type: ignore[arg-type]  # it does not look
+
+
+def test_a_plan_does_not_judge_later_steps_by_the_database_before_the_sql() -> None:
+    foreseen = Forecast(SimpleNamespace(database=lambda name: f"{name} as it is"), {}, step="repair")  # type: ignore[arg-type]
+    [action] = RunSql("main", query=Statement("select 1")).decide(foreseen)
+    action.forecast(foreseen)
+    assert foreseen.database("other") == "other as it is"
+    with pytest.raises(NotYetKnown, match="step repair changes main"):
+        foreseen.database("main")

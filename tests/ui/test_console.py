@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from signalling import noticed
 from tiny import TOKEN, Tiny
 
 SLOW = "  - {id: wait, name: Wait for the file, check: [{file: {path: %s/sign}, within: 60s}]}\n- stage: Web"
@@ -27,7 +28,7 @@ def tiny(tmp_path: Path) -> Iterator[Tiny]:
 def terminal(tiny: Tiny, **environment: str) -> pexpect.spawn[str]:
     words = ["-m", "recover", "run", str(tiny.playbook), "--state-dir", str(tiny.state)]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tiny.folder), "TERM": "xterm", **environment}
-    return pexpect.spawn(sys.executable, words, env=env, encoding="utf-8", dimensions=(24, 200), timeout=30)  # type: ignore[arg-type]
+    return pexpect.spawn(sys.executable, words, env=env, encoding="utf-8", dimensions=(24, 200), timeout=60)  # type: ignore[arg-type]
 
 
 def plain(text: str) -> str:
@@ -68,13 +69,14 @@ def test_the_spinner_says_what_it_waits_for_and_ctrl_c_ends_it_at_once(tiny: Tin
 
 
 def test_a_second_ctrl_c_ends_it_at_once_and_says_so(tiny: Tiny) -> None:
-    act = "command.run: {command: [sh, -c, 'sleep 20']}, done_when: [{file: {path: /no/such}}]}\n- stage: Web"
+    act = "command.run: {command: [sh, -c, 'sleep 600']}, done_when: [{file: {path: /no/such}}]}\n- stage: Web"
     tiny.write(tiny.playbook.read_text().replace("- stage: Web", f"  - {{id: slow, name: Slow, {act}"))
     child = terminal(tiny)
     child.expect(r"steps\?")
     child.sendline("y")
     child.expect("Slow: sh -c")
-    child.sendintr()
+    with noticed(child.pid):
+        child.sendintr()
     child.expect("Slow: sh -c")  # still drawn: the first lets the act end
     child.sendintr()
     child.expect("stopped at once: an act in flight is in doubt")
@@ -88,7 +90,7 @@ local: 1
 services:
   a: &stubborn
     command: [sh, -c, 'trap "" TERM; echo deaf; while :; do sleep 0.1; done']
-    stop: {within: 30s}
+    stop: {within: 600s}
   b: *stubborn
 """
 TOGETHER = """\
@@ -103,8 +105,8 @@ stages:
     name: Both
     service.start: {services: [a, b], wait: started, env: {a: {N: "1"}, b: {N: "1"}}}
     check:
-    - {logs: {service: a, present: deaf}, within: 20s}
-    - {logs: {service: b, present: deaf}, within: 20s}
+    - {logs: {service: a, present: deaf}, within: 60s}
+    - {logs: {service: b, present: deaf}, within: 60s}
 """
 
 
@@ -118,7 +120,8 @@ def test_acts_in_flight_together_share_the_line_and_a_second_ctrl_c_leaves_them_
         child.expect(r"steps\?")
         child.sendline("y")
         child.expect("Both: recreate a with N='2'; recreate b with N='2'")
-        child.sendintr()
+        with noticed(child.pid):
+            child.sendintr()
         child.expect("Both: recreate a with N='2'; recreate b with N='2'")  # still drawn: the first lets the acts end
         child.sendintr()
         child.expect("stopped at once: an act in flight is in doubt")

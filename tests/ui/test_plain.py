@@ -97,7 +97,7 @@ def test_silence_is_broken_by_a_heartbeat_that_says_what_is_waited_for(monkeypat
     out = io.StringIO()
     with Plain("r", "/f", Redactor(), out) as view:
         view(CheckWaiting("api", NO, 1.0, 60.0))
-        for _ in range(500):
+        for _ in range(6000):
             if out.getvalue():
                 break
             view._ended.wait(0.01)

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from ports import free_port
 
 STACK = Path(__file__).parents[3] / "playbooks" / "enum-cascade" / "stack"
 sys.path.insert(0, str(STACK))
@@ -29,13 +30,7 @@ LOGIN = "/api/v1/auth/jwt/login"
 NO_TLS = ssl.create_default_context()  # made once: a client that makes its own takes longer than its request
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def eventually(question: Callable[[], Any], seconds: float = 20.0) -> Any:
+def eventually(question: Callable[[], Any], seconds: float = 120.0) -> Any:
     """The first true answer; a question that raises is asked again."""
     pause = threading.Event()
     for _ in range(int(seconds / 0.05)):

@@ -1,0 +1,94 @@
+"""Replicas for drills, copied from one that is built once a run: its data, secrets and files, on ports of its own.
+
+Building one takes 11 CPU seconds, breaking it 5 more, and every drill needs one. A copy is the same stack: the
+database, the records of its services, what the migration and the seed did; only its folder and ports are its own.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import crashing
+from drilling import Drill
+from helpers.clusters import locked, shared_folder
+from ports import free_port
+
+from recover.drill.replica import Replica
+
+PASSFILE = Path("secrets/pgpass")
+BEFORE = "census.json"
+STORES = ("postgres", "redis")
+
+
+def prepared(name: str, build: Callable[[Drill], None], scenario: str = "enum-cascade") -> Drill:
+    """The model of that name with nothing of it running, built by whichever worker needs it first."""
+    folder = shared_folder() / name
+    model = Drill(folder / "state", scenario=scenario)
+    with locked(shared_folder() / f"{name}.lock"):
+        if not (folder / BEFORE).exists():
+            folder.mkdir(exist_ok=True)
+            try:
+                build(model)
+            finally:
+                stop(model)
+            (folder / BEFORE).write_text(json.dumps(model.before))
+    return model
+
+
+def stop(drill: Drill) -> None:
+    """Stop every service of a replica, the last started first; nothing where there is no replica."""
+    if drill.facts:
+        for service in reversed(drill.services.names()):
+            drill.services.stop(service)
+
+
+def healthy(drill: Drill) -> None:
+    """As `recover drill up` leaves it."""
+    drill.up()
+    drill.before = drill.census()
+
+
+def broken(drill: Drill) -> None:
+    """As the report found it."""
+    healthy(drill)
+    crashing.broken(drill)
+
+
+def copy(model: Drill, state: Path) -> Drill:
+    """A replica like the model, stopped, in a state folder of its own."""
+    home = next(model.state.glob("*/replica-local"))
+    copied = Replica(state / home.relative_to(model.state))
+    copied.folder.parent.mkdir(parents=True)
+    subprocess.run(["cp", "-a", str(home), str(copied.folder)], check=True)
+    before = copied.env()
+    ports = {name: str(free_port()) for name in before if name.endswith("_PORT")}
+    copied.set({"REPLICA": str(copied.folder), "REPLICA_ID": secrets.token_hex(8), **ports})
+    passfile = copied.folder / PASSFILE
+    passfile.write_text(passfile.read_text().replace(f":{before['POSTGRES_PORT']}:", f":{ports['POSTGRES_PORT']}:"))
+    drill = Drill(state, scenario=model.scenario, before=json.loads((model.state.parent / BEFORE).read_text()))
+    drill.facts = drill.status()
+    return drill
+
+
+def start(drill: Drill) -> None:
+    """Start every service of a healthy replica and wait for each, the stores before what asks them."""
+    services = [name for name in drill.services.names() if not drill.services.state(name).oneshot]
+    for wave in (STORES, [name for name in services if name not in STORES]):
+        for service in wave:
+            drill.services.start(service)
+        for service in wave:
+            drill.wait_for(service)
+
+
+@contextmanager
+def taken_down(drill: Drill) -> Iterator[Drill]:
+    """Nothing of it runs afterwards."""
+    try:
+        yield drill
+    finally:
+        drill.drill("down", expect=None)

@@ -1,0 +1,118 @@
+"""What a run of the tests leaves behind is ended: `python -I -S reaper.py FOLDER RUN`.
+
+It waits for the end of its stdin, which the tests hold open and the kernel closes however they end; so a killed run is
+cleaned up like any other. It ends every process that belongs to the run, unmounts what is mounted below the run's
+folder, removes the run's containers, networks and volumes, and then the folder. What it found is its output, one line
+each: a run that ended by itself has left something behind.
+
+A process belongs to the run when its environment has RECOVER_TEST_RUN=RUN, or when its command line, its folder or an
+open file names the run's folder. (A service of a replica has neither the environment nor the session of the tests.)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ENDING = 5.0  # seconds for what is ending by itself just now
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+KINDS = (("container", ("--force", "--volumes")), ("network", ()), ("volume", ()))
+
+
+def main() -> None:
+    """Wait for the end of the tests, then clean up."""
+    folder, run = Path(sys.argv[1]), sys.argv[2]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they are for the tests, whose end is waited for
+    sys.stdin.buffer.read()
+    for line in clean_up(folder, run):
+        sys.stdout.write(f"{line}\n")
+
+
+def clean_up(folder: Path, run: str) -> Iterator[str]:
+    """End and remove everything of the run; a line for each thing that was left."""
+    until = time.monotonic() + ENDING
+    while (left := processes(folder, run)) and time.monotonic() < until:
+        time.sleep(0.1)
+    yield from (f"process {pid}: {told}" for pid, told in left.items())
+    while left:
+        for pid in left:
+            kill(pid)
+        time.sleep(0.05)
+        left = processes(folder, run)
+    for mount in mounts(folder):
+        yield f"mount {mount}"
+        subprocess.run(["umount", "--lazy", mount], check=False)
+    if DOCKER_SOCKET.exists():
+        yield from remove_of_docker(run)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        yield f"folder {folder}"
+
+
+def processes(folder: Path, run: str) -> dict[int, str]:
+    """The processes of the run by pid, with their command lines."""
+    marks = (str(folder).encode(), f"RECOVER_TEST_RUN={run}".encode())
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        pid = int(entry.name)
+        if pid not in (os.getpid(), os.getppid()) and any(mark in text for text in said_of(entry) for mark in marks):
+            found[pid] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:200]
+    return found
+
+
+def said_of(entry: Path) -> Iterator[bytes]:
+    """What /proc says of a process that could name its run; nothing when it is gone or another user's."""
+    try:
+        if entry.joinpath("stat").read_bytes().rpartition(b")")[2].split()[0] in (b"Z", b"X"):
+            return
+        yield (entry / "environ").read_bytes()
+        yield (entry / "cmdline").read_bytes()
+        for link in (entry / "cwd", *(entry / "fd").iterdir()):
+            yield os.fsencode(link.readlink())
+    except OSError:
+        return
+
+
+def kill(pid: int) -> None:
+    """SIGKILL; nothing when it is gone."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def mounts(folder: Path) -> list[str]:
+    """What is mounted below the folder, the innermost first."""
+    places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return sorted((place for place in places if place.startswith(f"{folder}/")), reverse=True)
+
+
+def remove_of_docker(run: str) -> Iterator[str]:
+    """Containers, networks and volumes whose names hold the run's."""
+    for kind, removing in KINDS:
+        every = ("--all",) if kind == "container" else ()
+        shape = "{{.Name}}" if kind != "container" else "{{.Names}}"
+        listed = docker(kind, "ls", *every, "--filter", f"name={run}", "--format", shape)
+        for name in listed:
+            yield f"{kind} {name}"
+            docker(kind, "rm", *removing, name)
+
+
+def docker(*words: str) -> list[str]:
+    """The lines that the program printed; none when there is no engine."""
+    try:
+        done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []
+
+
+if __name__ == "__main__":
+    main()
