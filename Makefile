@@ -10,6 +10,10 @@ OPTIONS :=
 # One worker more than there are cores: tests also wait.
 WORKERS := $(if $(T),0,$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1))
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
+# The tests of a file share a project or a replica; the longest files come first.
+DOCKER_FILES = $(sort $(shell grep -rlF mark.docker tests --include='*.py'))
+DOCKER_LONG = $(filter tests/drills/% tests/playbooks/% %/test_settings.py,$(DOCKER_FILES))
+DOCKER_SIDE_BY_SIDE = -n 3 --dist loadfile --no-loadscope-reorder $(DOCKER_LONG) $(filter-out $(DOCKER_LONG),$(DOCKER_FILES))
 # Where it is set, Python compiles every module in every process that a test starts.
 export PYTHONDONTWRITEBYTECODE :=
 # Another PYTHON makes the environment again.
@@ -40,7 +44,7 @@ images: ## Pull or build the images of the container replica.
 
 test-docker: $(STAMP) ## Run the tests that need a Docker engine; starts one for them where it can.
 	.ci/engine run sh -c '$(MAKE) --no-print-directory images \
-		&& $(BIN)/python -m pytest -m docker -n $(or $(DOCKER_WORKERS),4) --dist loadgroup $$(grep -rlF mark.docker tests --include="*.py")'
+		&& $(BIN)/python -m pytest -m docker $(if $(T),$(T),$(DOCKER_SIDE_BY_SIDE))'
 
 test-nightly: $(STAMP) ## What takes hours: a kill at every point in a run of its own, long property tests, every PostgreSQL.
 	$(PYTEST) -m nightly $(T)
