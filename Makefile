@@ -10,6 +10,13 @@ OPTIONS :=
 # One worker more than there are cores: tests also wait.
 WORKERS := $(if $(T),0,$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1))
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
+# The tests of a file share a project or a replica. The longest files come first, in an order in which no two replicas
+# are started at the same moment: the engine has 20 s for an answer.
+DOCKER_FIRST := $(addprefix tests/,drills/test_compose_drill.py playbooks/enum_cascade/test_compose_stack.py \
+	contract/test_runtime.py runtimes/test_compose_undo.py drills/test_compose_faults.py \
+	drills/test_compose_monitoring.py drills/test_compose_rollback.py runtimes/test_settings.py)
+DOCKER_REST = $(filter-out $(DOCKER_FIRST),$(sort $(shell grep -rlF mark.docker tests --include='*.py')))
+DOCKER_SIDE_BY_SIDE = -n 3 --dist loadfile --no-loadscope-reorder $(DOCKER_FIRST) $(DOCKER_REST)
 # Where it is set, Python compiles every module in every process that a test starts.
 export PYTHONDONTWRITEBYTECODE :=
 # Another PYTHON makes the environment again.
@@ -39,7 +46,8 @@ images: ## Pull or build the images of the container replica.
 	PYTHON=$(PYTHON) playbooks/enum-cascade/stack/images/build
 
 test-docker: $(STAMP) ## Run the tests that need a Docker engine; starts one for them where it can.
-	.ci/engine run sh -c '$(MAKE) --no-print-directory images && $(BIN)/python -m pytest -m docker'
+	.ci/engine run sh -c '$(MAKE) --no-print-directory images \
+		&& $(BIN)/python -m pytest -m docker $(if $(T),$(T),$(DOCKER_SIDE_BY_SIDE))'
 
 test-nightly: $(STAMP) ## What takes hours: a kill at every point in a run of its own, long property tests, every PostgreSQL.
 	$(PYTEST) -m nightly $(T)

@@ -85,17 +85,8 @@ def project(
     docker("volume", "create", "--label", f"com.docker.compose.project={name}", f"{name}_trace")
     try:
         yield made
-    finally:
-        _remove(name)
-
-
-def _remove(name: str) -> None:
-    """By label: compose's own `down` stumbles over a service whose dependency has no container."""
-    for kind, removing in (("container", ("--force", "--volumes")), ("volume", ()), ("network", ())):
-        every = ("--all",) if kind == "container" else ()
-        found = docker(kind, "ls", "--quiet", *every, "--filter", f"label=com.docker.compose.project={name}").split()
-        if found:
-            docker(kind, "rm", *removing, *found)
+    finally:  # by label: compose's own `down` stumbles over a service whose dependency has no container
+        made.runtime.engine.remove_labelled(PROJECT, name)
 
 
 def reap(run: str) -> list[str]:
@@ -118,7 +109,7 @@ def reap(run: str) -> list[str]:
             docker(kind, "rm", *found)
         reaped += found
     if tags := docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"recovertest/*:{run}*").split():
-        docker("image", "rm", *tags)
+        docker("image", "rm", "--force", *tags)
     return [*reaped, *tags]
 
 

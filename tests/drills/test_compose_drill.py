@@ -64,7 +64,6 @@ def counting_creations(drill: Drill) -> Iterator[Counter[str]]:
         events.stdout.close()
 
 
-@pytest.mark.xdist_group("replica-1")
 def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_container_twice(compose_drill: Drill) -> None:
     drill = compose_drill
     before = drill.census()
@@ -97,7 +96,6 @@ def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_contain
     assert set(changes.values()) == {1}, changes
 
 
-@pytest.mark.xdist_group("replica-3")
 def test_one_command_breaks_recovers_scores_and_leaves_nothing(tmp_path: Path, seldom_asked: None) -> None:
     drill = Drill(tmp_path / "state", "compose", own_name())
     done = drill.drill("run")

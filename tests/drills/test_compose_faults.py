@@ -14,7 +14,7 @@ from engines import docker, own_name
 
 from recover.drill.replica import Replica
 
-pytestmark = [pytest.mark.docker, pytest.mark.drill, pytest.mark.xdist_group("replica-1")]
+pytestmark = [pytest.mark.docker, pytest.mark.drill]
 
 QUERY = 'PGPASSWORD="$(cat /run/secrets/app_password)" psql -h 127.0.0.1 -p 6432 -U app -d aiwfe -Atc "select 1"'
 

@@ -7,7 +7,7 @@ from drilling import Drill
 from monitored import because, healths, stopped, with_faults
 from replicas import until
 
-pytestmark = [pytest.mark.docker, pytest.mark.drill, pytest.mark.xdist_group("replica-2")]
+pytestmark = [pytest.mark.docker, pytest.mark.drill]
 
 JOBS = {
     *("api", "worker", "node_exporter", "postgres_exporter", "redis_exporter"),

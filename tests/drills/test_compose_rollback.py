@@ -13,7 +13,7 @@ from drilling import Drill
 from engines import docker
 from replicas import until
 
-pytestmark = [pytest.mark.docker, pytest.mark.drill, pytest.mark.xdist_group("replica-2")]
+pytestmark = [pytest.mark.docker, pytest.mark.drill]
 
 POINTS = (
     "worker:before-undo",

@@ -45,7 +45,7 @@ def image() -> Iterator[str]:
     tag = own_tag("app")
     docker("tag", IMAGE, tag)
     yield tag
-    docker("image", "rm", tag)
+    docker("image", "rm", "--force", tag)
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_what_it_depends_on_stays_as_it_is_where_its_image_has_changed(tmp_path:
             do(made, StartService(services=("api",), env={"api": {"MODE": "safe"}}))
             assert containers(made)[made.container("db")] == db
     finally:
-        docker("image", "rm", tag)
+        docker("image", "rm", "--force", tag)
 
 
 # --- never ----------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ def test_an_image_that_was_built_under_composes_own_name_is_found(tmp_path: Path
             do(made, StartService(services=("own",), env={"own": {"A": "b"}}))
         finally:
             docker("rm", "--force", *made.containers())
-            docker("image", "rm", f"{made.name}-own")
+            docker("image", "rm", "--force", f"{made.name}-own")
 
 
 def test_a_surplus_container_is_not_removed(made: Project) -> None:

@@ -112,7 +112,7 @@ def test_the_image_of_before_comes_back_by_its_name_or_its_id(tmp_path: Path, na
             do(made, DECLARED)
             assert config(made)["image"] != before["image"]
     finally:
-        docker("image", "rm", f"{tag}-old", f"{tag}-new")
+        docker("image", "rm", "--force", f"{tag}-old", f"{tag}-new")
 
 
 def test_stops_and_starts_of_several_steps_are_taken_back_one_by_one(made: Project) -> None:

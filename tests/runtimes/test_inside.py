@@ -36,7 +36,7 @@ def made(tmp_path: Path) -> Iterator[Project]:
         yield made
 
 
-def beside(made: Project) -> list[str]:
+def left_beside(made: Project) -> list[str]:
     """The containers beside that of api; those of other tests are none of them."""
     id = docker("inspect", "--format", "{{.Id}}", made.container("api"))[:12]
     return docker("ps", "--all", "--quiet", "--filter", f"label=dev.recover.beside={id}").split()
@@ -50,7 +50,7 @@ def test_in_a_running_container_and_beside_a_stopped_one(made: Project) -> None:
     assert inside == beside
     assert (inside.exit_code, inside.output) == (0, "full /tmp mounted ['an argument']")
     assert made.containers() == before
-    assert beside(made) == []
+    assert left_beside(made) == []
     assert made.runtime.state("api").status == "stopped"
 
 
@@ -62,7 +62,7 @@ def test_much_output_a_failing_script_and_one_without_an_end(made: Project) -> N
         with pytest.raises(StepError, match="did not end within 1 s"):
             made.runtime.python("api", "import time; time.sleep(5)", [], timeout=1)
         made.runtime.stop("api")
-    assert beside(made) == []
+    assert left_beside(made) == []
 
 
 def test_without_a_container_or_without_python_it_is_said(made: Project) -> None:

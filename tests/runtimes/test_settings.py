@@ -18,7 +18,7 @@ from ports import free_port
 
 from recover.checks.service import undeclared
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("settings")]  # one project for all
+pytestmark = pytest.mark.docker
 
 DOCKERFILE = r"""
 ENV OF_IMAGE=image SPACE="a b" EQ="x=y"
@@ -139,7 +139,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     classic = {**os.environ, "DOCKER_BUILDKIT": "0"}
     subprocess.run(["docker", "build", "--quiet", "--tag", tag, str(folder)], env=classic, check=True)
     yield tag
-    docker("image", "rm", tag)
+    docker("image", "rm", "--force", tag)
 
 
 @pytest.fixture(scope="module")
@@ -322,11 +322,11 @@ def test_the_image_of_a_container_may_lose_its_name(image: str, tmp_path: Path) 
     docker("tag", image, tag)
     with project(tmp_path, f"services: {{bare: {{image: '{tag}'}}}}") as made:
         made.compose("create")
-        docker("image", "rm", tag)
+        docker("image", "rm", "--force", tag)
         assert undeclared(made.runtime.state("bare")) == []
         docker("tag", IMAGE, tag)
         assert undeclared(made.runtime.state("bare")) != []
-        docker("image", "rm", tag)
+        docker("image", "rm", "--force", tag)
 
 
 def _changed(file: Any, path: str, value: Any) -> Any:

@@ -19,7 +19,7 @@ from engines import own_name
 from recover.drill.replica import Replica
 from recover.drill.scenario import ReplicaSpec, Scenario
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("replica-3")]
+pytestmark = pytest.mark.docker
 
 FOLDER = Path(__file__).parents[3] / "playbooks" / "enum-cascade" / "stack"
 FILE = FOLDER / "compose.yaml"
