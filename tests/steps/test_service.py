@@ -249,6 +249,14 @@ def test_actions_touch_their_service() -> None:
     assert {action.touches for action in actions} == {("service:api",)}
 
 
+def test_the_last_lines_of_an_instance_that_is_replaced_are_kept(services: FakeServices) -> None:
+    services.start("api", Given({"MIDDLEWARE": "x"}))
+    for number in range(60):
+        services.say("api", f"line {number}")
+    [start] = decide(StartService(services=("api",)), services)
+    assert start.apply(world(services))["log_before"] == "\n".join(f"line {number}" for number in range(10, 60))
+
+
 def test_a_start_reports_which_instance_it_made(services: FakeServices) -> None:
     [start] = decide(StartService(services=("db",)), services)
     assert start.apply(world(services)) == {"instance": services.state("db").instance}
@@ -335,3 +343,11 @@ def test_what_ended_between_two_looks_is_not_stopped(services: FakeServices) -> 
         names=services.names, state=services.state, statuses=lambda: {"db": "running", "worker": "running"}
     )
     assert said(list(StopService(except_=()).decide(world(view)))) == [("stop worker", "it is running")]  # type: ignore[arg-type]
+
+
+def test_an_undo_says_what_it_brings_back() -> None:
+    before = Former("running", {"MIDDLEWARE": "a", "API_TOKEN": "t0p"}, {"image": "app:old"})
+    assert Restore("api", before, before).describe == (
+        "start api, as it was, with MIDDLEWARE='a', API_TOKEN=***, image 'app:old'"
+    )
+    assert Restore("api", Former("exited"), before).describe == "stop api, as it was"
