@@ -314,6 +314,23 @@ def test_a_step_decided_at_run_time_makes_later_ones_wait_for_it_too() -> None:
     assert made["more"] == ("at run time", "decided at run time, because step labels changes db")
 
 
+def test_what_a_plan_rests_on_is_read_only_where_something_is_to_be_done() -> None:
+    class Unknown(Want):
+        def fingerprint(self, world: Things) -> dict[str, str]:
+            raise Unreachable("nobody knows")
+
+    step = Spec("a", lambda _kept: Unknown({"a": 1}))
+    assert foresee([step], Things({"a": 1})) == {"a": ("already", "")}
+    assert foresee([step], Things({"a": 0}))["a"] == ("at run time", "nobody knows")
+
+
+def test_without_asking_a_preview_says_already_of_a_step_that_acts_and_will_check_of_one_that_asks() -> None:
+    specs = [want("a", [Is("a", 9)], a=1), check("c", Is("a", 9))]
+    forecast: Any = Foretold(Things({"a": 1}))
+    made = preview(all_of(specs), bind, forecast, ask=False)  # type: ignore[arg-type]
+    assert [(each.status, each.because) for each in made] == [("already", ""), ("will check", "")]
+
+
 def test_a_preview_says_what_is_not_needed() -> None:
     spec = want("a", a=1)
     plan = Plan((Planned(spec, "not needed", "true already"),))  # type: ignore[arg-type]

@@ -175,6 +175,17 @@ def test_isolate_takes_the_step_back_and_goes_on_degraded(things: Things) -> Non
     assert tied.now == {"exporter": None, "x": 1}
 
 
+def test_an_item_that_is_left_off_has_to_leave_what_is_guarded_whole(things: Things) -> None:
+    """It is left off, and the login stays broken: the run does not go on without saying so."""
+    bad = replace(breaking("parts[bad]", "exporter"), on_failure="isolate", on_kept=True, group="parts", item="bad")
+    outcome, kept = run([guarded(check("login", LOGIN.check)), bad, want("x", x=1)], things)
+    assert outcome.exit_code == 1
+    [failed] = [event for event in kept.events if isinstance(event, StepFailed)]
+    assert failed.what == "login was proven before, and fails since step parts[bad]"
+    assert kept.said(StepIsolated) == []
+    assert "x" not in things.now
+
+
 def test_what_isolate_cannot_take_back_is_not_said_to_be_left_off(things: Things) -> None:
     """It was there before the run, and fails."""
     things.now["exporter"] = "on"

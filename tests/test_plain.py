@@ -91,4 +91,4 @@ def test_an_action_of_another_version_is_refused() -> None:
         load_action({"type": "Melt"})
     with pytest.raises(ValueError, match="replaces"):
         load_action({"type": "Stop", "service": "a", "because": "b", "replaces": {}})
-    assert all(ACTIONS.values())
+    assert {name: type.__name__ for name, type in ACTIONS.items()} == {name: name for name in ACTIONS}

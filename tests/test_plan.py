@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from worlds import Is, Kept, Spec, Things, Want, bind, check, each, want
 
+from recover.errors import Unreachable
 from recover.events import ActionStarted, StepDone, StepIsolated, StepSkipped
-from recover.plan import Plan, fresh, resumed
+from recover.plan import Plan, Seen, fresh, resumed
 
 ITEMS = ["a", "b", "c"]
 GOOD = {"api": "a,b,c", "worker": "on", "db": "up", "labels": "NEW"}
@@ -191,3 +192,14 @@ def test_isolated_and_skipped_steps_stay_as_they_are() -> None:
 
 def test_a_backup_is_not_taken_again_for_its_own_sake() -> None:
     assert resume(after(*UNTIL_B), world(api="a,b", worker="off"))["backup"] == "done"
+
+
+def test_what_is_wrong_with_a_step_is_said_in_this_order() -> None:
+    unmet = ((frozenset({"api"}), "is api right? it is off"), (frozenset({"db"}), "is db right? it is down"))
+    seen = Seen(lacks=frozenset({"labels"}), reasons=("labels are OLD", "more"), unmet=unmet)
+    unseen = replace(seen, unseen=Unreachable("db does not answer", why="connection refused"))
+    assert unseen.wrong(frozenset({"labels", "api", "db"})) == "db does not answer: connection refused"
+    assert seen.wrong() == "labels are OLD"
+    assert seen.wrong(frozenset({"labels"})) == "is api right? it is off"
+    assert seen.wrong(frozenset({"labels", "api"})) == "is db right? it is down"
+    assert seen.wrong(frozenset({"labels", "api", "db"})) == ""

@@ -70,3 +70,12 @@ def test_a_playbook_without_such_a_step_says_so() -> None:
     parts: Any = each("parts", "on", ("a",), Is("on").test or bool)
     with pytest.raises(UsageError, match="step other has no items"):
         trials(parts, "other")
+
+
+def test_only_the_parts_of_that_step_are_tried() -> None:
+    parts, others = (each(name, name, items, bool) for name, items in (("parts", "ab"), ("others", "cd")))
+    specs: Any = [want("before", x=1), *parts, *others, want("after", y=1)]
+    assert [trial.name for trial in trials(specs, "parts")] == [NONE, "a", "b", ALL]
+    assert [trial.kept for trial in trials(specs, "others")] == [(), ("c",), ("d",), ("c", "d")]
+    with pytest.raises(UsageError, match="which step's items"):
+        trials(specs, None)

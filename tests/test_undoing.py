@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from recover.checks.wait import Patience
 from recover.engine import Engine
 from recover.errors import Interrupted, Precondition, UndoFailed
 from recover.events import RollbackDone, RollbackFailed, RollbackStarted, UndoDone, UndoStarted
+from recover.evidence import Evidence
 from recover.halt import Halt
 from recover.plan import Plan, Planned
 from recover.undoing import Undo, Undoing, lasting, require_possible, undos
@@ -186,3 +188,33 @@ def test_proofs_are_of_the_worlds_own_kind() -> None:
     first = chain(kept)[0].inverse
     assert first is not None
     assert first.proofs() == (Is("c", None),)
+
+
+class SeenOnce:
+    """Yes, the first time; then nobody answers."""
+
+    about = frozenset({"database:main"})
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def ask(self, _view: object) -> Evidence:
+        self.asked += 1
+        seen = self.asked == 1
+        return Evidence("is it back?", "yes" if seen else "no answer", passed=seen, unseen=not seen)
+
+
+@pytest.mark.parametrize(("touched", "out_of_sight"), [("service:db", True), ("file:service:db", False)])
+def test_what_was_seen_back_is_not_asked_for_once_its_server_is_down_again(touched: str, out_of_sight: bool) -> None:
+    _, kept = done()
+    proof = SeenOnce()
+    labels = Undo(1, "a", "rename", SimpleNamespace(describe="r", touches=("database:main",), proofs=lambda: (proof,)))  # type: ignore[arg-type]
+    server = Undo(2, "b", "start", SimpleNamespace(describe="stop", touches=(touched,), proofs=tuple))  # type: ignore[arg-type]
+    undoing = Undoing(Things(), kept, patience=Patience(within=0.05))  # type: ignore[arg-type]
+    if out_of_sight:
+        undoing.take_back([labels, server], RollbackStarted(("a", "b"), "test"))
+        assert [event for event in kept.events if isinstance(event, RollbackDone)]
+    else:
+        with pytest.raises(UndoFailed, match="step a") as caught:
+            undoing.take_back([labels, server], RollbackStarted(("a", "b"), "test"))
+        assert caught.value.why == "what step a did is not taken back: is it back? no answer"

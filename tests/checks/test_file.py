@@ -45,3 +45,9 @@ def test_a_missing_file_is_a_no_unless_it_is_to_be_missing(tmp_path: Path) -> No
 
 def test_a_folder_instead_of_a_file_is_a_no_and_not_a_crash(tmp_path: Path) -> None:
     assert "directory" in FileIs(str(tmp_path), contains="x").ask(VIEW).answer
+
+
+def test_a_file_that_is_not_utf_8_is_searched_too(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe hello \x00")
+    assert FileIs(str(path), contains="hello").ask(VIEW).passed
+    assert FileIs(str(path), contains="bye").ask(VIEW).answer == "it does not contain 'bye'"

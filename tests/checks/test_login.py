@@ -19,7 +19,7 @@ import pytest
 from servers import Answer, Asked, answer, site
 
 from recover.checks.http import Expect
-from recover.checks.login import Accept, Csrf, Follow, LoginWorks, Reject
+from recover.checks.login import Accept, Csrf, Follow, LoginWorks, Reject, _forged
 from recover.checks.totp import Totp
 from recover.checks.wait import Patience, Waiter
 from recover.errors import PlaybookError
@@ -346,6 +346,17 @@ def test_a_login_as_json() -> None:
 
 def replace_body(asked: Asked, form: dict[str, str]) -> Asked:
     return replace(asked, body=urlencode(form).encode())
+
+
+@pytest.mark.parametrize("letter", ["A", "B", "x"])
+@pytest.mark.parametrize("credential", ["Bearer {}.{}.{}", "sid={}{}", "Bearer {}"])
+def test_a_forged_credential_is_another_one_of_the_same_shape(credential: str, letter: str) -> None:
+    """Whichever letter stands at the place: one that stayed the same would make every server look fooled."""
+    real = credential.format(*[letter * 40] * 3)
+    forged = _forged(real).reveal()
+    assert len(forged) == len(real)
+    assert sum(one != other for one, other in zip(forged, real, strict=True)) == 1
+    assert forged[-1] == real[-1]
 
 
 def test_the_codes_are_those_of_the_standard() -> None:

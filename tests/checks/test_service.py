@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fakes import FakeServices
 
-from recover.checks.service import ServiceIs, looks_secret, masked, shown
+from recover.checks.service import LOOP, ServiceIs, looks_secret, masked, shown
 from recover.errors import Unreachable
 from recover.evidence import Evidence
 from recover.stack import Given
@@ -208,3 +208,14 @@ def test_what_stands_around_a_masked_secret_stays() -> None:
     assert shown("URL", "postgresql://u:p@h/db") == "'postgresql://u:***@h/db'"
     assert shown("command", "a --requirepass x --port 1") == "'a --requirepass *** --port 1'"
     assert shown("command", "a --password='x y' b") == "'a --password=*** b'"
+
+
+def test_what_is_started_again_and_again_is_hopeless_and_brings_its_last_lines(services: FakeServices) -> None:
+    services.say("api", "no such table")
+    services.unready["api"] = "connection refused"
+    services.be("api", restarts=LOOP)
+    evidence = ask(services, ServiceIs("api"))
+    assert (evidence.passed, evidence.hopeless, evidence.attachment) == (False, True, "no such table")
+    services.be("api", restarts=LOOP - 1)
+    evidence = ask(services, ServiceIs("api"))
+    assert (evidence.passed, evidence.hopeless, evidence.attachment) == (False, False, None)

@@ -65,6 +65,13 @@ def test_labels_that_mean_the_same_are_twins_and_unused_ones_no_drift() -> None:
     assert drift_of("admin ~retired:admin", "ADMIN").twins == (Twins("ADMIN", ("admin", "~retired:admin")),)
 
 
+@pytest.mark.parametrize(("labels", "map"), [("admin Admin ADMIN", {}), ("x admin Admin", {"x": "ADMIN"})])
+def test_several_spellings_of_a_label_that_is_there_or_comes_are_left_over(labels: str, map: dict[str, str]) -> None:
+    drift = drift_of(labels, "ADMIN", **map)
+    assert drift.extras == (Extra("admin"), Extra("Admin"))
+    assert not drift.refusals
+
+
 PENDING = {"PENDING": "pending_approval", "ACTIVE": "active"}
 
 

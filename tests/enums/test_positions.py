@@ -10,7 +10,7 @@ from recover.enums.bodies import in_body
 from recover.enums.drift import EnumType
 from recover.enums.lexing import tokens
 from recover.enums.operands import place
-from recover.enums.positions import Columns, in_definition, keeps_text
+from recover.enums.positions import Columns, in_definition, keeps_text, parts_of
 
 ROLE = EnumType("public", "role", ("admin",), oid=7)
 COLUMNS = Columns(frozenset({"role"}), frozenset({"made"}), frozenset({"note"}))
@@ -66,11 +66,14 @@ def test_what_follows_or_is_a_name_is_no_hit(text: str) -> None:
     assert deparsed(text) == []
 
 
+ROW = {
+    "body": "select from users where role = 'admin'", "language": "plpgsql", "returns": 7, "arguments": [],
+    "types": [], "inputs": [], "fires_on": [], "homonyms": [], "domains": {},
+}  # fmt: skip
+
+
 def written(body: str, **more: Any) -> list[bool]:
-    row = {
-        "body": body, "language": "plpgsql", "returns": 7, "arguments": [], "types": [], "inputs": [],
-        "fires_on": [], "homonyms": [], "domains": {}, **more,
-    }  # fmt: skip
+    row = {**ROW, "body": body, **more}
     return [hit.sure for hit in in_body(row, ROLE, {"admin": "ADMIN"}, {"users": FIELDS, 1: FIELDS})]
 
 
@@ -89,6 +92,11 @@ def written(body: str, **more: Any) -> list[bool]:
         "declare a constant public.role not null default 'admin'; begin end",
         "declare a text; b role; begin b := 'admin'; end",
         "select from users where x::role = 'admin'",
+        "select from users where role not in ('x', 'admin')",
+        "declare a users.role%type := 'admin'; begin end",
+        "declare a constant public.users.role%type default 'admin'; begin end",
+        "select case role when 'x' then 'y' when 'admin' then 1 end from users",
+        "select case role when 'x', 'admin' then 1 end from users",
     ],
 )
 def test_a_body_is_sure_where_nothing_else_can_be_meant(body: str) -> None:
@@ -108,6 +116,11 @@ def test_a_body_is_sure_where_nothing_else_can_be_meant(body: str) -> None:
         "execute 'update users set role = ''admin'''",
         "select $q$admin$q$ from users",
         "begin return 'admin' || x; end",
+        "declare a text := 'admin'; begin end",
+        "declare a users.note%type := 'admin'; begin end",
+        "declare a role%type := 'admin'; begin perform from users; end",
+        "declare a role := x || 'admin'; begin end",
+        "declare a role; begin a := x; perform f('admin'); end",
     ],
 )
 def test_a_body_is_not_sure_where_something_else_may_be_meant(body: str) -> None:
@@ -122,6 +135,54 @@ def test_a_type_of_that_name_elsewhere_makes_a_name_unsure() -> None:
 def test_a_parameter_is_known_by_name_and_by_number() -> None:
     known = {"arguments": ["a", "b"], "types": [7, 25], "inputs": [7, 25]}
     assert written("select a = 'admin', $1 = 'admin', b = 'admin', $2 = 'admin'", **known) == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "other"),
+    [
+        ("return 'a'", "returned", ()),
+        ("return next 'a';", "returned", ()),
+        ("return 'a' || b", "", ()),
+        ("x := 'a'", "assigned", ("x",)),
+        ("t.x <> 'a'", "equal", ("t", "x")),
+        ("x not in ('b', 'a')", "equal", ("x",)),
+        *((f"x {operator} 'a'", "equal", ("x",)) for operator in ("=", "<>", "!=", "&&", "@>", "<@")),
+        *((f"'a' {operator} x", "equal", ("x",)) for operator in ("=", "<>", "!=", "&&", "@>", "<@")),
+        *((f"x {operator} 'a'", "like", ("x",)) for operator in ("~~", "!~~", "~~*", "!~~*", "~", "~*", "!~", "!~*")),
+        *((f"x {operator} 'a'", "like", ("x",)) for operator in ("like", "ILIKE")),
+        ("x < 'a'", "", ()),
+        ("x::t = 'a'", "equal", ("x",)),
+        ("cast('a' as t) = x", "equal", ("x",)),
+        ("cast('a' as t u) = x", "", ()),
+        ("'a' = null", "equal", ()),
+        ("'a' = any (x)", "equal", ("x",)),
+        ("values ('a', 1)", "in a row", ()),
+        ("f('a', 1)", "", ()),
+    ],
+)
+def test_what_a_literal_is_set_against(text: str, how: str, other: tuple[str, ...]) -> None:
+    sql = tokens(text)
+    found = place(sql, next(at for at, token in enumerate(sql.all) if token.text == "a"))
+    assert (found.how, found.other.path if found.other else ()) == (how, other)
+
+
+def test_a_hit_says_after_the_renames_what_the_literal_then_says() -> None:
+    [hit] = in_body(ROW, ROLE, {"admin": "ADMIN"}, {"users": FIELDS})
+    assert hit.respelled({"admin": "ADMIN"}) == "ADMIN"
+    [hit] = in_definition("((role)::text = ANY ('{x,admin}'::text[]))", "role", {"admin": "ADMIN"}, COLUMNS)
+    assert hit.respelled({"admin": "ADMIN"}) == '{x,"ADMIN"}'
+
+
+def test_a_type_is_read_in_its_parts() -> None:
+    assert parts_of('"My ""App"""."Mood"') == ('My "App"', "Mood")
+    assert parts_of("character varying") == ("character varying",)
+    assert parts_of("") == ()
+
+
+def test_brackets_before_a_token_do_not_enclose_it() -> None:
+    sql = tokens("f(a, (b), [c][1], d)")
+    assert sql.around(len(sql) - 2) == 1
+    assert sql.around(1) == -1
 
 
 @pytest.mark.parametrize(

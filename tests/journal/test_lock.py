@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recover.errors import Locked
+from recover.errors import JournalError, Locked
 from recover.events import StepStarted
 from recover.journal.lock import holder, project_lock
 from recover.journal.records import NAME, FileJournal, create
@@ -61,3 +61,12 @@ def test_no_card_is_left_when_the_holder_fails(tmp_path: Path) -> None:
 def test_another_project_is_free(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     with project_lock(tmp_path, "q", "run-2"):
         assert other.poll() is None
+
+
+def test_a_state_folder_that_cannot_be_is_an_error_with_the_systems_words(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(JournalError) as caught, project_lock(tmp_path / "state", "p", "run-1"):
+        pass
+    assert caught.value.where.startswith(str(tmp_path / "state"))
+    assert caught.value.why == "Not a directory"
+    assert caught.value.next == "make space, or --state-dir"

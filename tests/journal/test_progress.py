@@ -112,6 +112,11 @@ def test_a_step_that_is_no_longer_true_takes_all_later_ones_with_it(tmp_path: Pa
     assert (p.done, p.isolated, p.touched, p.in_flight) == ({"a": "done"}, {}, {}, None)
 
 
+def test_a_failure_is_forgotten_with_the_step_that_it_was_of(tmp_path: Path) -> None:
+    failed = [StepFailed(step, "no", "", "", "") for step in "abc"]
+    assert list(after(tmp_path, BEGIN, *failed, StepNoLongerTrue("b", "label gone")).failed) == ["a"]
+
+
 def test_skipped_and_isolated_steps_count_as_finished(tmp_path: Path) -> None:
     p = after(tmp_path, BEGIN, StepSkipped("a", "true already"), StepIsolated("b", "breaks the login"))
     assert p.finished == {"a", "b"}

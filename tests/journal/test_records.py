@@ -45,6 +45,7 @@ def filled(path: Path, redactor: Redactor) -> bytes:
 def test_folders_are_private_and_so_are_files(path: Path, redactor: Redactor) -> None:
     filled(path, redactor)
     modes = {p.name: p.stat().st_mode & 0o777 for p in (path.parent, path, path.parent / "evidence")}
+    assert path.parent.parent.stat().st_mode & 0o777 == 0o700
     assert modes == {"run-1": 0o700, NAME: 0o600, "evidence": 0o700}
 
 

@@ -32,8 +32,11 @@ def test_the_latest_is_the_default_and_a_unique_part_is_enough(state: Path) -> N
 
 @pytest.mark.parametrize("name", ["2026", "nothing"])
 def test_an_ambiguous_or_unknown_name_is_refused(state: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=name):
-        find(state, name)
+    with pytest.raises(UsageError, match=name) as caught:
+        find(state, name, flags=" --project a")
+    found = "20260101-b, 20260102-a, 20260103-c" if name == "2026" else "none"
+    assert (caught.value.where, caught.value.why) == (str(state), f"found: {found}")
+    assert caught.value.next == "recover runs --project a"
 
 
 def test_no_runs_is_said(tmp_path: Path) -> None:

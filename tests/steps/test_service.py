@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fakes import FakeServices
 
-from recover.checks.former import Former, former
+from recover.checks.former import Former, ServiceAsBefore, former, otherwise
 from recover.checks.service import ServiceIs
 from recover.errors import Drifted, PlaybookError
 from recover.stack import Given, ServiceState
@@ -95,6 +95,17 @@ def test_a_one_shot_that_has_done_its_work_is_not_done_again(services: FakeServi
     do(StartService(services=("migrate",)), services)
     services.end("migrate", 2)
     assert said(decide(StartService(services=("migrate",)), services)) == [("start migrate", "it is exited (code 2)")]
+
+
+def test_both_see_their_outcome_themselves() -> None:
+    assert (StartService.repeatable, StopService.repeatable) == (True, True)
+
+
+def test_why_a_service_is_missing_is_said(services: FakeServices) -> None:
+    work = StartService(services=("db",))
+    assert said(decide(work, services)) == [("start db", "it is missing")]
+    services.be("db", status="missing", detail="no such image", exit_code=3, restarts=2)
+    assert said(decide(work, services)) == [("start db", "it is missing: no such image")]
 
 
 def test_a_service_named_twice_is_started_once(services: FakeServices) -> None:
@@ -238,6 +249,14 @@ def test_actions_touch_their_service() -> None:
     assert {action.touches for action in actions} == {("service:api",)}
 
 
+def test_the_last_lines_of_an_instance_that_is_replaced_are_kept(services: FakeServices) -> None:
+    services.start("api", Given({"MIDDLEWARE": "x"}))
+    for number in range(60):
+        services.say("api", f"line {number}")
+    [start] = decide(StartService(services=("api",)), services)
+    assert start.apply(world(services))["log_before"] == "\n".join(f"line {number}" for number in range(10, 60))
+
+
 def test_a_start_reports_which_instance_it_made(services: FakeServices) -> None:
     [start] = decide(StartService(services=("db",)), services)
     assert start.apply(world(services)) == {"instance": services.state("db").instance}
@@ -289,3 +308,46 @@ def test_what_somebody_else_has_changed_meanwhile_is_not_taken_back(services: Fa
         inverse.apply(world(services))
     assert caught.value.why == "MIDDLEWARE is \"somebody's\", wanted ''"
     assert services.state("api").environment["MIDDLEWARE"] == "somebody's"
+
+
+def test_of_a_service_without_an_instance_nothing_but_its_status_is_known(services: FakeServices) -> None:
+    assert former(services.state("api")) == Former("missing", fixed=False)
+    services.start("api", Given({"MIDDLEWARE": "somebody's"}))
+    assert otherwise(services.state("api"), Former("missing", fixed=False)) == []
+    assert otherwise(services.state("api"), Former("missing")) != []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "wrong"),
+    [
+        ("stopped", "exited", ""),
+        ("restarting", "exited", ""),
+        ("running", "exited", "it is exited, it was running"),
+        ("stopped", "running", "it is running, it was stopped"),
+    ],
+)
+def test_a_service_is_as_before_when_it_runs_as_it_did(
+    services: FakeServices, before: Any, now: str, wrong: str
+) -> None:
+    services.start("db")
+    services.be("db", status=now)
+    evidence = ServiceAsBefore("db", Former(before)).ask(world(services))
+    assert (evidence.passed, evidence.answer) == (not wrong, wrong or f"yes: {before}")
+
+
+def test_what_ended_between_two_looks_is_not_stopped(services: FakeServices) -> None:
+    services.start("db")
+    services.start("worker")
+    services.end("db", 0)
+    view = SimpleNamespace(
+        names=services.names, state=services.state, statuses=lambda: {"db": "running", "worker": "running"}
+    )
+    assert said(list(StopService(except_=()).decide(world(view)))) == [("stop worker", "it is running")]  # type: ignore[arg-type]
+
+
+def test_an_undo_says_what_it_brings_back() -> None:
+    before = Former("running", {"MIDDLEWARE": "a", "API_TOKEN": "t0p"}, {"image": "app:old"})
+    assert Restore("api", before, before).describe == (
+        "start api, as it was, with MIDDLEWARE='a', API_TOKEN=***, image 'app:old'"
+    )
+    assert Restore("api", Former("exited"), before).describe == "stop api, as it was"
