@@ -47,7 +47,7 @@ images: ## Pull or build the images of the container replica.
 
 test-docker: $(STAMP) ## Run the tests that need a Docker engine; starts one for them where it can.
 	.ci/engine run sh -c '$(MAKE) --no-print-directory images \
-		&& $(BIN)/python -m pytest -m docker $(if $(T),$(T),$(DOCKER_SIDE_BY_SIDE))'
+		&& $(BIN)/python -m pytest -m docker $(OPTIONS) $(if $(T),$(T),$(DOCKER_SIDE_BY_SIDE))'
 
 test-nightly: $(STAMP) ## What takes hours: a kill at every point in a run of its own, long property tests, every PostgreSQL.
 	$(PYTEST) -m nightly $(T)

@@ -110,6 +110,7 @@ def session(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.nightly  # each starts pytest with workers of its own
 @pytest.mark.postgres
 def test_without_a_registry_the_wheel_runs_alone_and_the_session_says_so(tmp_path: Path) -> None:
     alone = session(without_registry(tmp_path))
@@ -123,6 +124,7 @@ def test_without_a_registry_the_wheel_runs_alone_and_the_session_says_so(tmp_pat
         assert "no registry answers" in part
 
 
+@pytest.mark.nightly  # each starts pytest with workers of its own
 @pytest.mark.postgres
 def test_a_version_that_was_asked_for_fails_without_a_registry(tmp_path: Path) -> None:
     both = session(without_registry(tmp_path) | {postgresqls.ASKED_FOR: postgresqls.DEFAULT})
