@@ -13,8 +13,7 @@ from typing import cast
 
 from recover.runtimes import RUNTIMES, Site
 from recover.runtimes.compose import ComposeRuntime
-from recover.runtimes.engine_api import BESIDE, PROJECT
-from recover.runtimes.lease import LABEL as LEASE
+from recover.runtimes.engine_api import PROJECT
 
 RUN = os.environ.get("RECOVER_TEST_RUN") or secrets.token_hex(4)
 """The run of the tests: it is in the name of everything that they make on the engine, so that it can be found."""
@@ -87,30 +86,6 @@ def project(
         yield made
     finally:  # by label: compose's own `down` stumbles over a service whose dependency has no container
         made.runtime.engine.remove_labelled(PROJECT, name)
-
-
-def reap(run: str) -> list[str]:
-    """Remove whatever the tests of this run have left on the engine, also when they were killed; its names.
-
-    Beside what compose labels with a test's project: the lease of that project, and a script's container beside one.
-    """
-    prefix = f"recovertest{run}"
-    shown = ("{{.ID}}", "{{.Names}}", *(f'{{{{.Label "{label}"}}}}' for label in (PROJECT, LEASE, BESIDE)))
-    listed = docker("container", "ls", "--all", "--format", "\t".join(shown)).splitlines()
-    containers = [line.split("\t") for line in listed]
-    ours = {id for id, *names, _ in containers if any(name.startswith(prefix) for name in names)}
-    reaped = [name for id, name, *_, beside in containers if id in ours or beside in ours]
-    if reaped:
-        docker("container", "rm", "--force", "--volumes", *reaped)
-    for kind in ("network", "volume"):
-        listed = docker(kind, "ls", "--format", f'{{{{.Name}}}}\t{{{{.Label "{PROJECT}"}}}}').splitlines()
-        found = [line.split("\t")[0] for line in listed if any(name.startswith(prefix) for name in line.split("\t"))]
-        if found:
-            docker(kind, "rm", *found)
-        reaped += found
-    if tags := docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"recovertest/*:{run}*").split():
-        docker("image", "rm", "--force", *tags)
-    return [*reaped, *tags]
 
 
 def docker(*words: str, stderr: bool = False) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from engines import IMAGE, docker, reap
+from engines import IMAGE, docker
+from helpers.reaper import reap_engine
 
 pytestmark = pytest.mark.docker
 
@@ -40,10 +41,10 @@ def test_what_a_run_has_left_is_removed_and_nothing_of_another() -> None:
     try:
         mine, theirs = make(run), make(other)
         assert (left(run), left(other)) == (mine, theirs)
-        reaped = reap(run)
+        reaped = reap_engine(run)
         assert sorted(set(reaped)) == sorted(mine)
         assert (left(run), left(other)) == (set(), theirs)
-        assert reap(run) == []
+        assert reap_engine(run) == []
     finally:
-        reap(run)
-        reap(other)
+        reap_engine(run)
+        reap_engine(other)

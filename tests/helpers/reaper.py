@@ -22,7 +22,8 @@ from pathlib import Path
 
 ENDING = 5.0  # seconds for what is ending by itself just now
 DOCKER_SOCKET = Path("/var/run/docker.sock")
-KINDS = (("container", ("--force", "--volumes")), ("network", ()), ("volume", ()))
+PROJECT, LEASE, BESIDE = "com.docker.compose.project", "dev.recover.lease", "dev.recover.beside"
+"""Labels that name a container's project, the project whose lease it is, and the container that it was started for."""
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def clean_up(folder: Path, run: str) -> Iterator[str]:
         yield f"mount {mount}"
         subprocess.run(["umount", "--lazy", mount], check=False)
     if DOCKER_SOCKET.exists():
-        yield from remove_of_docker(run)
+        yield from (f"on the Docker engine: {name}" for name in reap_engine(run))
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         yield f"folder {folder}"
@@ -94,15 +95,27 @@ def mounts(folder: Path) -> list[str]:
     return sorted((place for place in places if place.startswith(f"{folder}/")), reverse=True)
 
 
-def remove_of_docker(run: str) -> Iterator[str]:
-    """Containers, networks and volumes whose names hold the run's."""
-    for kind, removing in KINDS:
-        every = ("--all",) if kind == "container" else ()
-        shape = "{{.Name}}" if kind != "container" else "{{.Names}}"
-        listed = docker(kind, "ls", *every, "--filter", f"name={run}", "--format", shape)
-        for name in listed:
-            yield f"{kind} {name}"
-            docker(kind, "rm", *removing, name)
+def reap_engine(run: str) -> list[str]:
+    """Remove whatever the tests of this run have left on the engine, also when they were killed; its names.
+
+    Beside what compose labels with a test's project: the lease of that project, and a script's container beside one.
+    """
+    prefix = f"recovertest{run}"
+    shown = ("{{.ID}}", "{{.Names}}", *(f'{{{{.Label "{label}"}}}}' for label in (PROJECT, LEASE, BESIDE)))
+    containers = [line.split("\t") for line in docker("container", "ls", "--all", "--format", "\t".join(shown))]
+    ours = {id for id, *names, _ in containers if any(name.startswith(prefix) for name in names)}
+    reaped = [name for id, name, *_, beside in containers if id in ours or beside in ours]
+    if reaped:
+        docker("container", "rm", "--force", "--volumes", *reaped)
+    for kind in ("network", "volume"):
+        listed = docker(kind, "ls", "--format", f'{{{{.Name}}}}\t{{{{.Label "{PROJECT}"}}}}')
+        found = [line.split("\t")[0] for line in listed if any(name.startswith(prefix) for name in line.split("\t"))]
+        if found:
+            docker(kind, "rm", *found)
+        reaped += found
+    if tags := docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"recovertest/*:{run}*"):
+        docker("image", "rm", "--force", *tags)
+    return [*reaped, *tags]
 
 
 def docker(*words: str) -> list[str]:
@@ -111,7 +124,7 @@ def docker(*words: str) -> list[str]:
         done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return done.stdout.split() if done.returncode == 0 else []
+    return done.stdout.splitlines() if done.returncode == 0 else []
 
 
 if __name__ == "__main__":
