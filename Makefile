@@ -10,6 +10,9 @@ OPTIONS :=
 # One worker more than there are cores: tests also wait.
 WORKERS := $(if $(T),0,$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1))
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
+# The longest first, and one at a time to whoever is free.
+DRILLS := --maxschedchunk 1 --dist load $(addprefix tests/drills/test_,crash_and_resume.py rollback.py middleware.py \
+	monitoring.py plan_file.py diagnose.py faults.py enum_cascade.py enum_doctor.py)
 # The tests of a file share a project or a replica. The longest files come first, in an order in which no two replicas
 # are started at the same moment: the engine has 20 s for an answer.
 DOCKER_FIRST := $(addprefix tests/,drills/test_compose_drill.py playbooks/enum_cascade/test_compose_stack.py \
@@ -37,7 +40,7 @@ test: $(STAMP) ## Run the tests: real PostgreSQL and Redis from wheels, no Docke
 	$(PYTEST) $(or $(T),-m 'not drill and not docker and not nightly')
 
 test-drills: $(STAMP) ## Run the long drills: the replica broken in every way, killed everywhere (8 minutes).
-	$(PYTEST) -m 'drill and not docker and not nightly' $(T)
+	$(PYTEST) -m 'drill and not docker and not nightly' $(or $(T),$(DRILLS))
 
 test-matrix: $(STAMP) ## Run the enum doctor's tests on PostgreSQL 12, 14, 15, 17 and the wheel's.
 	RECOVER_TEST_POSTGRES=12,14,15,17,wheel $(PYTEST) -m 'every_postgres and not nightly' $(T)

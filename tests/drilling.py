@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -181,15 +181,23 @@ class Drill:
         return counts
 
 
-def shortened(drill: Drill) -> Drill:
-    """The same replica with the shipped playbook re-enabling the middlewares in two turns: four boots of the API less.
-
-    For drills that are about something else; it has the same steps with the same checks otherwise.
-    """
-    folder = drill.state.with_name("shortened")
+def edited(drill: Drill, edit: Callable[[str], str]) -> Drill:
+    """The same replica with an edited copy of the shipped playbook."""
+    folder = drill.state.with_name("edited")
     folder.mkdir()
     (folder / "stack").symlink_to(ROOT / "playbooks/enum-cascade/stack")
-    one_by_one, rest = re.split(r"(?=      - id: full\n)", (ROOT / PLAYBOOK).read_text())
+    (folder / "playbook.yml").write_text(edit((ROOT / PLAYBOOK).read_text()))
+    drill.file = str(folder / "playbook.yml")
+    return drill
+
+
+def shortened(drill: Drill) -> Drill:
+    """With the middlewares re-enabled in two turns, for drills that are about something else: four boots less."""
+    return edited(drill, _in_two_turns)
+
+
+def _in_two_turns(playbook: str) -> str:
+    one_by_one, rest = re.split(r"(?=      - id: full\n)", playbook)
     before, each = re.split(r"(?=      - id: middleware\n)", one_by_one)
     items = re.search(r"        for_each: \[(.*)\]\n", each)
     assert items
@@ -201,9 +209,7 @@ def shortened(drill: Drill) -> Drill:
         .replace("id: middleware", f"id: middleware_{number}")
         for number in (3, 6)
     ]
-    (folder / "playbook.yml").write_text("".join((before, *turns, rest)))
-    drill.file = str(folder / "playbook.yml")
-    return drill
+    return "".join((before, *turns, rest))
 
 
 def can_fill_a_disk(drill: Drill) -> None:

@@ -6,13 +6,16 @@ import pytest
 from drilling import Drill, shortened
 from monitored import because, healths, stopped, with_faults
 
+from recover.drill.scenario import find
+
 pytestmark = pytest.mark.drill
 
 
-def test_each_part_that_fails_is_named_and_stopped_and_the_rest_is_up(drill: Drill) -> None:
-    shortened(drill)
+def test_each_part_that_fails_is_named_and_stopped_and_the_rest_is_up(broken_drill: Drill) -> None:
+    drill = shortened(broken_drill)
     faults = ("broken-exporter=node_exporter", "login-breaker=postgres_exporter", "broken-dashboard=untitled")
-    drill.drill("break", "--down", *(word for fault in faults for word in ("--fault", fault)))
+    given = dict(fault.split("=") for fault in faults)
+    with_faults(drill, **find("enum-cascade").damage(given, "local").env)
     done = drill.playbook("run", expect=3)
     assert "it serves text/html, an HTML page, not metrics" in because(done.stderr, "node_exporter")
     assert because(done.stderr, "postgres_exporter").startswith(

@@ -11,6 +11,8 @@ from drilling import Drill, shortened
 
 from recover.journal.records import NAME, records
 
+KILLED_EVERYWHERE = ("before-undo", "after-undo")
+
 
 def steps_that_acted(drill: Drill) -> list[str]:
     kept = records(drill.run_folder() / NAME)
@@ -31,14 +33,14 @@ def looked_at(drill: Drill) -> tuple[Any, Any]:
     "points",
     [
         pytest.param((), id="killed nowhere"),
-        pytest.param(("before-undo", "after-undo"), id="after-undo", marks=pytest.mark.drill),
+        pytest.param(KILLED_EVERYWHERE, id="after-undo", marks=pytest.mark.drill),
         pytest.param(("before-undo", "after-undo-effect"), id="after-undo-effect", marks=pytest.mark.drill),
     ],
 )
 def test_done_undone_and_done_again_killed_at_every_point_of_the_undo(
     broken_drill: Drill, points: tuple[str, ...]
 ) -> None:
-    drill = broken_drill if points else shortened(broken_drill)
+    drill = broken_drill if points == KILLED_EVERYWHERE else shortened(broken_drill)
     (before, labels), services = looked_at(drill), drill.status()["services"]
     drill.playbook("run")
     for step in steps_that_acted(drill):

@@ -16,7 +16,9 @@ from pathlib import Path
 import crashing
 from drilling import Drill
 from helpers.clusters import locked, shared_folder
+from monitored import healths
 from ports import free_port
+from replicas import until
 
 from recover.drill.replica import Replica
 
@@ -84,6 +86,7 @@ def start(drill: Drill) -> None:
             drill.services.start(service)
         for service in wave:
             drill.wait_for(service)
+    until(lambda: set(healths(drill).values()) == {"up"})  # the first scrape: until then a run would wait for it
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from replicas import free_port
+from ports import free_port
 from servers import answer, site
 
 STACK = Path(__file__).parents[3] / "playbooks" / "enum-cascade" / "stack"
