@@ -76,7 +76,7 @@ bench-enums: $(STAMP) ## Measure the enum doctor beside bare SQL on 5 million ro
 
 cover: $(STAMP) ## Run the tests under coverage.py: at least 90 % of the lines of recover/; a report in htmlcov.
 	$(BIN)/coverage erase
-	RECOVER_TEST_COLD=1 $(BIN)/coverage run -m pytest $(T)
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS) $(or $(T),-m 'not drill and not docker and not nightly')
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage json --quiet -o - | $(BIN)/python .ci/covered.py
