@@ -7,7 +7,7 @@ CONSTRAINTS := constraints.txt
 # T=FILE, T=FOLDER or T="'FILE::TEST'": only those, in this one process. OPTIONS: more words for pytest.
 T :=
 OPTIONS :=
-# One worker more than there are cores: tests also wait.
+# One worker more than there are cores: tests also wait. Drills wait more.
 WORKERS := $(if $(T),0,$(shell expr $$(getconf _NPROCESSORS_ONLN) + 1))
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
 # The longest first, and one at a time to whoever is free.

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from crashing import EXPECTED
 from drilling import PLAYBOOK, Drill, shortened
-from helpers.prepared import start
 
 from recover.agreement import canonical
 from recover.journal.records import NAME, records
@@ -26,9 +25,8 @@ def acts(drill: Drill, step: str = "") -> list[Any]:
     return [r.data for r in kept if r.event == "ActionStarted" and step in ("", r.data["step"])]
 
 
-def test_a_plan_is_carried_out_byte_for_byte_and_refused_after_any_change(broken_drill: Drill, tmp_path: Path) -> None:
-    drill = broken_drill
-    start(drill)
+def test_a_plan_is_carried_out_byte_for_byte_and_refused_after_any_change(drill: Drill, tmp_path: Path) -> None:
+    drill.recover("drill", "break", "enum-cascade")
     plan = tmp_path / "plan.json"
 
     def planned() -> None:
