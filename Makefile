@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help drill test test-matrix images test-docker crash-matrix check format bench bench-enums clean
+.PHONY: help drill test test-matrix images test-docker crash-matrix check format mutants bench bench-enums clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ check: $(STAMP) ## ruff, mypy strict, import-linter.
 format: $(STAMP) ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+mutants: $(STAMP) ## Break the code in 200 places, one at a time: does a test fail each time? (N=60 SEED=14; an hour)
+	$(BIN)/python benchmarks/mutants.py -n $(or $(N),200) --seed $(or $(SEED),14)
 
 bench: $(STAMP) ## Measure start-up, per-step cost and memory, as ratios.
 	$(BIN)/python benchmarks/startup.py
