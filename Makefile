@@ -25,7 +25,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Another PYTHON makes the environment again.
 STAMP := $(VENV)/.installed-$(subst /,_,$(PYTHON))
 
-.PHONY: help drill test test-drills test-matrix images test-docker test-nightly check format bench bench-enums cover dist newest lock clean
+.PHONY: help drill test test-drills test-matrix images test-docker test-nightly check format mutants bench bench-enums cover dist newest lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ check: $(STAMP) ## ruff, mypy strict, import-linter.
 format: $(STAMP) ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+mutants: $(STAMP) ## Break the code in 200 places, one at a time: does a test fail each time? (N=60 SEED=14; an hour)
+	$(BIN)/python benchmarks/mutants.py -n $(or $(N),200) --seed $(or $(SEED),14)
 
 bench: $(STAMP) ## Measure start-up, per-step cost and memory, as ratios.
 	$(BIN)/python benchmarks/startup.py

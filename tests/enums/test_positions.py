@@ -97,6 +97,7 @@ def written(body: str, **more: Any) -> list[bool]:
         "declare a constant public.users.role%type default 'admin'; begin end",
         "select case role when 'x' then 'y' when 'admin' then 1 end from users",
         "select case role when 'x', 'admin' then 1 end from users",
+        "select case role when other then 'y' when 'admin' then 1 end from users",
     ],
 )
 def test_a_body_is_sure_where_nothing_else_can_be_meant(body: str) -> None:
