@@ -17,6 +17,7 @@ import postgresqls
 import profiles  # noqa: F401 - chosen before any test is read
 import pytest
 from helpers import clusters, run_folder, warm_start
+from helpers.kept_sql import keeping
 
 from recover.drill.postgres import Cluster, Running, server
 from recover.errors import RecoverError
@@ -67,6 +68,8 @@ class PostgresServer:
     running: Running
     cluster: Cluster
     major: int
+    maintain: Sql
+    """SQL in the database `postgres` as the superuser, in one session that is kept."""
 
     def admin(self, dbname: str = "postgres") -> Server:
         return Server(
@@ -124,7 +127,10 @@ class Servers:
         data = self._folder / str(version) / "data"
         cluster = Cluster(data, "super-user-password", ROLE, "app-password-5f1c", "app", programs)
         clusters.copied(cluster, version)
-        return PostgresServer(self._stack.enter_context(server(cluster, patience=300)), cluster, version)
+        running = self._stack.enter_context(server(cluster, patience=300))
+        password = Secret("admin", cluster.superuser_password)
+        superuser = Server(running.host, running.port, "postgres", "postgres", password)
+        return PostgresServer(running, cluster, version, self._stack.enter_context(keeping(superuser)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -167,7 +173,7 @@ def database(postgres: PostgresServer) -> Iterator[Server]:
     name = f"test_{next(_numbers)}"
     # half the cost of the other way, which writes all of it to the WAL
     strategy = " STRATEGY FILE_COPY" if postgres.major >= 15 else ""
-    query(postgres.admin(), f"CREATE DATABASE {name} OWNER {ROLE}{strategy}")
+    postgres.maintain(f"CREATE DATABASE {name} OWNER {ROLE}{strategy}")
     yield postgres.app(name)
     drop(postgres, name)
 
@@ -176,8 +182,8 @@ def drop(postgres: PostgresServer, name: str) -> None:
     """Drop the database and end its sessions; before 13 DROP DATABASE cannot do that itself."""
     forced = " WITH (FORCE)" if postgres.major >= 13 else ""
     if not forced:
-        query(postgres.admin(), "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", name)
-    query(postgres.admin(), f"DROP DATABASE {name}{forced}")
+        postgres.maintain("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", name)
+    postgres.maintain(f"DROP DATABASE {name}{forced}")
 
 
 @pytest.fixture

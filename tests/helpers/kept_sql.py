@@ -10,13 +10,15 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from conftest import PostgresServer, Sql
 
 from recover.postgres.session import Server
+
+if TYPE_CHECKING:
+    from conftest import PostgresServer, Sql
 
 
 @contextmanager
