@@ -681,7 +681,7 @@ def reaching(mutant: Mutant, source: str, tests: Tests, budget: float) -> list[s
     found = []
     for test, told in tests.items():
         ran = told["lines"].get(mutant.file, ())
-        if ran and (not texts or not texts.isdisjoint(ran)):
+        if not texts.isdisjoint(ran) or (not texts and (ran or test.startswith(mirror))):
             found.append((not test.startswith(mirror), told["cpu"], test))
     chosen, spent = [], 0.0
     for _, cpu, test in sorted(found):

@@ -85,6 +85,19 @@ def test_the_bridge_is_taken_away_and_old_labels_are_refused_then(
         assert sql("select role::text from users where id = 9") == [("USER",)]
 
 
+def test_a_bridge_is_not_taken_away_while_a_label_is_missing(database: Server, sql: Sql) -> None:
+    sql("create type role as enum ('user'); create table users (role role)")
+    with closing(Session(database)) as session:
+        repair = plan(session, diagnose(session, Expected(types={"role": ("USER",)})), Choices("expand"))
+        assert repair
+        session.execute(doing(repair, new_id()), **LIMITS)
+        more = diagnose(session, Expected(types={"role": ("USER", "NEW")}))
+        with pytest.raises(Precondition) as caught:
+            plan(session, more, Choices("contract"))
+    assert "it has drifted, and a bridge is taken away when the labels are right" in caught.value.why
+    assert caught.value.next == "recover enums repair"
+
+
 def test_undo_gives_the_old_labels_back(database: Server, sql: Sql, admin_sql: Sql, schema: str) -> None:
     sql(schema)
     before = rows(admin_sql)
