@@ -98,4 +98,4 @@ lock: $(STAMP) ## Pin the newest releases in constraints.txt.
 	$(BIN)/python .ci/make_venv.py lock $(CONSTRAINTS)
 
 clean: ## Remove the virtual environments and caches.
-	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-newest .mutants htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
