@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from shlex import quote
 
 from recover.errors import SystemRefused, UsageError
 from recover.journal.records import write_whole
@@ -20,11 +21,11 @@ def require_writable(path: Path | None) -> None:
     folder = path.parent
     try:
         if path.is_dir():
-            raise _unwritable(path, "it is a directory", next=f"-o {path / 'FILE'}")
+            raise _unwritable(path, "it is a directory", next=f"-o {quote(str(path / 'FILE'))}")
         if path.exists() and not path.is_file():
             return  # a pipe or a device
         if not folder.exists():
-            raise _unwritable(path, f"there is no directory {folder}", next=f"mkdir -p {folder}")
+            raise _unwritable(path, f"there is no directory {folder}", next=f"mkdir -p {quote(str(folder))}")
         if not folder.is_dir():
             raise _unwritable(path, f"{folder} is not a directory")
         if not os.access(folder, os.W_OK | os.X_OK):
