@@ -53,12 +53,19 @@ def _make(model: Cluster) -> None:
     with (
         server(model, patience=300) as running,
         psycopg.connect(
-            host=running.host, port=running.port, dbname="postgres", user="postgres", password=model.superuser_password
+            host=running.host,
+            port=running.port,
+            dbname="postgres",
+            user="postgres",
+            password=model.superuser_password,
+            autocommit=True,
         ) as connection,
     ):
         for role, password in (("postgres", model.superuser_password), (model.role, model.role_password)):
             text = f"alter role {role} password '{verifier(password)}'"
             connection.execute(text)  # type: ignore[call-overload]  # SQL of the test
+        # in its folder, which goes with it: in /dev/shm what a killed server had would stay
+        connection.execute("alter system set dynamic_shared_memory_type = mmap")  # type: ignore[call-overload]
         # the replica's role may make a copy of its database; most may not
         connection.execute(f"alter role {model.role} nocreatedb")  # type: ignore[call-overload]
         # A copy of a database whose catalog was read before has the cache of it, and answers its first client sooner.

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+SEGMENT = 6  # the line of postmaster.pid with key and id of the server's segment
 ENDING = 5.0  # seconds for what is ending by itself just now
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 PROJECT, LEASE, BESIDE = "com.docker.compose.project", "dev.recover.lease", "dev.recover.beside"
@@ -52,6 +53,8 @@ def clean_up(folder: Path, run: str) -> Iterator[str]:
         subprocess.run(["umount", "--lazy", mount], check=False)
     if DOCKER_SOCKET.exists():
         yield from (f"on the Docker engine: {name}" for name in reap_engine(run))
+    for id in shared_memory(folder):
+        subprocess.run(["ipcrm", "--shmem-id", id], check=False, stderr=subprocess.DEVNULL)
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         yield f"folder {folder}"
@@ -93,6 +96,15 @@ def mounts(folder: Path) -> list[str]:
     """What is mounted below the folder, the innermost first."""
     places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     return sorted((place for place in places if place.startswith(f"{folder}/")), reverse=True)
+
+
+def shared_memory(folder: Path) -> list[str]:
+    """The System V segments of servers that were killed: what ends well removes its postmaster.pid.
+
+    Source: PostgreSQL's storage documentation, "Database File Layout": the file has the segment's ID.
+    """
+    found = [file.read_text().splitlines() for file in folder.rglob("postmaster.pid")]
+    return [lines[SEGMENT].split()[1] for lines in found if len(lines) > SEGMENT and lines[SEGMENT].strip()]
 
 
 def reap_engine(run: str) -> list[str]:
