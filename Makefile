@@ -13,13 +13,8 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
 # The longest first, and one at a time to whoever is free.
 DRILLS := --maxschedchunk 1 --dist load $(addprefix tests/drills/test_,crash_and_resume.py rollback.py middleware.py \
 	monitoring.py plan_file.py diagnose.py faults.py enum_cascade.py enum_doctor.py)
-# The tests of a file share a project or a replica. The longest files come first, in an order in which no two replicas
-# are started at the same moment: the engine has 20 s for an answer.
-DOCKER_FIRST := $(addprefix tests/,drills/test_compose_drill.py playbooks/enum_cascade/test_compose_stack.py \
-	contract/test_runtime.py runtimes/test_compose_undo.py drills/test_compose_faults.py \
-	drills/test_compose_monitoring.py drills/test_compose_rollback.py runtimes/test_settings.py)
-DOCKER_REST = $(filter-out $(DOCKER_FIRST),$(sort $(shell grep -rlF mark.docker tests --include='*.py')))
-DOCKER_SIDE_BY_SIDE = -n 3 --dist loadfile --no-loadscope-reorder $(DOCKER_FIRST) $(DOCKER_REST)
+# By file, since the tests of a file share a project; whole replicas one after the other, in one of the two workers.
+DOCKER := -n 2 --dist loadfile --no-loadscope-reorder
 # Where it is set, Python compiles every module in every process that a test starts.
 export PYTHONDONTWRITEBYTECODE :=
 # Another PYTHON makes the environment again.
@@ -50,7 +45,7 @@ images: ## Pull or build the images of the container replica.
 
 test-docker: $(STAMP) ## Run the tests that need a Docker engine; starts one for them where it can.
 	.ci/engine run sh -c '$(MAKE) --no-print-directory images \
-		&& $(BIN)/python -m pytest -m docker $(OPTIONS) $(if $(T),$(T),$(DOCKER_SIDE_BY_SIDE))'
+		&& $(BIN)/python -m pytest -m docker $(OPTIONS) $(or $(T),$(DOCKER))'
 
 test-nightly: $(STAMP) ## What takes hours: a kill at every point in a run of its own, long property tests, every PostgreSQL.
 	$(PYTEST) -m nightly $(T)

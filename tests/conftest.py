@@ -43,6 +43,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_warm] = warm_start.install()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By file means: by file, and one whole replica after the other."""
+    from helpers.replicas_in_turn import ReplicasInTurn
+
+    return ReplicasInTurn(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End what the tests left behind: that something was is a failure of its own."""
