@@ -92,7 +92,9 @@ class Never(Is):
 
 
 def test_a_guard_is_asked_while_a_step_waits_and_ends_the_wait(things: Things) -> None:
-    waiting = Spec("slow", lambda _kept: Want({"s": 1}), (Asked(Never("late"), Patience(within=600, every=0.05)),))
+    waiting = Spec(
+        "slow", lambda _kept: Want({"s": 1}), (Asked(Never("late", "no more"), Patience(within=600, every=0.05)),)
+    )
     _outcome, kept = run([guarded(check("login", LOGIN.check)), waiting], things)
     [failed] = [event for event in kept.events if isinstance(event, StepFailed)]
     assert failed.what == "login was proven before, and fails since step slow"
