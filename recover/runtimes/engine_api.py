@@ -27,7 +27,8 @@ PROBE = 30.0  # seconds a program run in a container may take
 OUTPUT = 4000  # bytes kept of what a probe says
 BESIDE = "dev.recover.beside"
 """The label of a container that runs one script beside another, and of whose it is."""
-PROJECT = "com.docker.compose.project"
+COMPOSE = "com.docker.compose."
+PROJECT = f"{COMPOSE}project"
 CONFLICT = 409
 SERVICE = "com.docker.compose.service"
 ONEOFF = "com.docker.compose.oneoff"
@@ -60,7 +61,7 @@ class Engine:
         """Every compose project that has a container here."""
         with self._asking("its containers cannot be listed") as client:
             found = client.containers(all=True, filters={"label": PROJECT})
-        return sorted({facts["Labels"][PROJECT] for facts in found})
+        return sorted({facts["Labels"][PROJECT] for facts in found} - {""})
 
     @property
     def id(self) -> str:
@@ -108,19 +109,24 @@ class Engine:
     def make_idle(self, name: str, labels: Mapping[str, str]) -> str | None:
         """The id of a container of that name that is never started; None when the name is taken.
 
-        It is made from any image that is there. Raises StepError with the engine's words.
+        It is made from any image that is there, and is no container of a compose project: an image that was built by
+        compose, or committed, hands its labels on, and a label that is empty takes one of them away. Raises StepError
+        with the engine's words.
         """
         with self._acting(f"cannot make the container {name}", "") as client:
-            images = client.images(quiet=True)
-            if not images:
-                raise StepError(f"cannot make the container {name}", why="the engine has no image at all")
-            try:
-                made = client.create_container(images[0], ["true"], name=name, labels=dict(labels), entrypoint=[""])
-            except _docker_errors().APIError as error:
-                if error.status_code == CONFLICT:
-                    return None
-                raise
-            return str(made["Id"])
+            images = sorted(client.images(), key=lambda image: bool(_emptied(image.get("Labels"))))
+            for image in images:
+                own = {**_emptied(image.get("Labels")), **labels}
+                try:
+                    made = client.create_container(image["Id"], ["true"], name=name, labels=own, entrypoint=[""])
+                except _docker_errors().ImageNotFound:
+                    continue  # removed since it was listed
+                except _docker_errors().APIError as error:
+                    if error.status_code == CONFLICT:
+                        return None
+                    raise
+                return str(made["Id"])
+            raise StepError(f"cannot make the container {name}", why="the engine has no image at all")
 
     def set_shares(self, container: str, shares: int) -> None:
         """Set `CpuShares` of a container, which counts for nothing while it does not run."""
@@ -187,7 +193,11 @@ class Engine:
                 environment=config.get("Env") or [],
                 working_dir=config.get("WorkingDir") or None,
                 user=config.get("User") or None,
-                labels={BESIDE: facts["Id"][:12], **_kept(config.get("Labels") or {})},
+                labels={
+                    **_emptied(config.get("Labels")),
+                    BESIDE: facts["Id"][:12],
+                    **_kept(config.get("Labels") or {}),
+                },
                 host_config=host,
             )
             try:
@@ -356,3 +366,8 @@ def _docker_errors() -> Any:
     from docker import errors
 
     return cast(Any, errors)
+
+
+def _emptied(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """Those of compose, without their values: a container is none of the project that its image was made in."""
+    return {label: "" for label in labels or {} if label.startswith(COMPOSE)}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines import IMAGE, Project, docker, project
+from engines import IMAGE, Project, docker, own_tag, project
 from replicas import until
 
 from recover.errors import Drifted, Locked, LostOwnership
@@ -162,3 +162,15 @@ def test_its_container_is_never_started_and_belongs_to_no_project(made: Project)
         docker("rm", id)
         with pytest.raises(LostOwnership, match="not ours any more"):
             require()
+
+
+def test_an_image_that_compose_made_hands_no_project_on_to_it(made: Project) -> None:
+    tag = own_tag("committed")
+    docker("commit", made.container("api"), tag)  # the newest image, with the labels of the container
+    try:
+        with Lease(made.runtime.engine, made.name, EVA).held():
+            [id] = leases(made)
+            assert made.containers("") == [made.container("api")]
+            assert not json.loads(docker("inspect", id))[0]["Config"]["Labels"].get("com.docker.compose.project")
+    finally:
+        docker("image", "rm", "--force", tag)
