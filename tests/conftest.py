@@ -18,6 +18,7 @@ import profiles  # noqa: F401 - chosen before any test is read
 import pytest
 from helpers import clusters, run_folder, warm_start
 from helpers.kept_sql import keeping
+from helpers.replicas_in_turn import WHOLE_REPLICAS, scheduler
 
 from recover.drill.postgres import Cluster, Running, server
 from recover.errors import RecoverError
@@ -43,12 +44,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_warm] = warm_start.install()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole replicas on an engine first: they take the longest, and are one worker's."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_REPLICAS))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """By file means: by file, and one whole replica after the other."""
-    from helpers.replicas_in_turn import ReplicasInTurn
-
-    return ReplicasInTurn(config, log) if config.getoption("dist") == "loadfile" else None
+    return scheduler(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)

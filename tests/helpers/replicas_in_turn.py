@@ -6,14 +6,17 @@ is "unhealthy" then says nothing about the code.
 
 from __future__ import annotations
 
-from xdist.scheduler import LoadScopeScheduling
+from typing import Any
 
 WHOLE_REPLICAS = ("tests/drills/test_compose_", "tests/playbooks/enum_cascade/test_compose_")
 
 
-class ReplicasInTurn(LoadScopeScheduling):
-    """All tests of whole replicas are one worker's."""
+def scheduler(config: Any, log: Any) -> Any:
+    """By file, but all tests of whole replicas are one worker's."""
+    from xdist.scheduler import LoadScopeScheduling  # only where there are workers
 
-    def _split_scope(self, nodeid: str) -> str:
-        """The tests of one scope run in one worker, one after the other."""
-        return "whole replicas" if nodeid.startswith(WHOLE_REPLICAS) else nodeid.partition("::")[0]
+    class ReplicasInTurn(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "whole replicas" if nodeid.startswith(WHOLE_REPLICAS) else nodeid.partition("::")[0]
+
+    return ReplicasInTurn(config, log)
