@@ -129,3 +129,7 @@ class FakeServices:
         if service not in self.declared:
             hint = did_you_mean(service, self.declared) or f"known: {', '.join(self.declared)}"
             raise PlaybookError(f"there is no service {service!r}", next=hint)
+
+
+def mine() -> None:
+    """A project's lock that nobody takes away."""

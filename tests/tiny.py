@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers import pages
 from ports import free_port
 
 if TYPE_CHECKING:
     from recover.postgres.connection import Server
 
-STACK = """\
+WEB = f'["${{python}}", -I, -S, "{Path(pages.__file__)}", "${{WEB_PORT}}", "${{project}}/www"]'
+STACK = f"""\
 local: 1
 services:
   web:
-    command: ["${python}", -m, http.server, "${WEB_PORT}", --bind, 127.0.0.1, --directory, "${project}/www"]
-    environment: {MODE: full}
-    ports: ["${WEB_PORT}"]
-    ready: {http: /}
+    command: {WEB}
+    environment: {{MODE: full}}
+    ports: ["${{WEB_PORT}}"]
+    ready: {{http: /}}
   other:
-    command: ["${python}", -c, "import time; time.sleep(3600)"]
+    command: [sleep, "3600"]
 """
 PLAYBOOK = """\
 recover: 1

@@ -8,13 +8,13 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from recover.errors import JournalError, Locked
+from recover.errors import JournalError, Locked, LostOwnership
 from recover.journal.progress import fold
 from recover.journal.records import NAME, records
 
@@ -32,8 +32,11 @@ def who() -> tuple[str, str]:
 
 
 @contextmanager
-def project_lock(state: Path, project: str, run: str) -> Iterator[None]:
-    """Hold the project for `run`. Raises Locked, naming the holder, when another process does."""
+def project_lock(state: Path, project: str, run: str) -> Iterator[Callable[[], None]]:
+    """Hold the project for `run`. Raises Locked, naming the holder, when another process does.
+
+    What it gives raises LostOwnership once the lock was taken away: a new holder would lock another file.
+    """
     folder = state / project
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,11 +47,21 @@ def project_lock(state: Path, project: str, run: str) -> Iterator[None]:
         _take(handle, folder)
         _sign(handle, run, folder)
         try:
-            yield
+            yield lambda: _require(handle, folder / "lock")
         finally:
             os.ftruncate(handle, 0)  # nobody's card is left lying about
     finally:
         os.close(handle)
+
+
+def _require(handle: int, path: Path) -> None:
+    """Raises LostOwnership unless the file of that name is the one that is locked."""
+    try:
+        mine = os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        mine = False
+    if not mine:
+        raise LostOwnership("lost ownership: the project's lock was taken away from this run", where=str(path))
 
 
 def take_from(state: Path, project: str) -> str:

@@ -45,10 +45,13 @@ class Record(NamedTuple):
 
 
 class FileJournal:
-    """Appends to one run's journal. Holds the file open; the caller holds the project's lock."""
+    """Appends to one run's journal. Holds the file open; `owned` raises once the project's lock is another's."""
 
-    def __init__(self, path: Path, redactor: Redactor, *, last: Record | None = None) -> None:
+    def __init__(
+        self, path: Path, redactor: Redactor, owned: Callable[[], None], *, last: Record | None = None
+    ) -> None:
         self.path = path
+        self._owned = owned
         self.epoch = last.epoch + 1 if last else 1
         self._redactor = redactor
         self._n = last.n if last else 0
@@ -63,8 +66,8 @@ class FileJournal:
     def __call__(self, event: Event) -> Record | None:
         """Keep the event; its record, or None for an event that is only shown.
 
-        Raises JournalError when it cannot be made durable, LostOwnership when another process has written
-        since: this run was taken over.
+        Raises JournalError when it cannot be made durable, or its file is not where it was; LostOwnership when the run
+        was taken over: the lock is another's, or another process has written since.
         """
         if isinstance(event, _NOT_KEPT):
             return None
@@ -78,7 +81,16 @@ class FileJournal:
         os.close(self._file)
 
     def _append(self, event: Event) -> Record:
-        if os.fstat(self._file).st_size != self._end:
+        self._owned()
+        here = os.fstat(self._file)
+        if not self._in_place(here):
+            raise JournalError(
+                "the run's journal is not where it was, so nothing more is done",
+                where=str(self.path),
+                why="it was moved, deleted or replaced",
+                next="put it back, then: recover resume",
+            )
+        if here.st_size != self._end:
             raise LostOwnership("lost ownership: another process goes on with this run", where=str(self.path))
         data: Any = {f.name: self._clean(f.name, plain(getattr(event, f.name))) for f in fields(event)}
         data = self._shelve(data) if isinstance(event, CheckAnswered) else data
@@ -92,6 +104,13 @@ class FileJournal:
             os.fsync(self._file)
         self._n, self._hash = n, digest
         return Record(n, at, self.epoch, name, data, digest)
+
+    def _in_place(self, mine: os.stat_result) -> bool:
+        """Is the file of the journal's name the one that is open here?"""
+        try:
+            return os.path.samestat(mine, self.path.stat())
+        except FileNotFoundError:
+            return False
 
     def _clean(self, name: str, value: object) -> object:
         return value if name in STRUCTURE else self._redactor.data(value)

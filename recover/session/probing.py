@@ -62,7 +62,7 @@ def each(path: Path, options: Options, step: str | None) -> int:
     place = RunPlace(run := new_run_id(), options.state / project / run)
     with (
         opened(playbook, options, place) as session,
-        project_lock(options.state, project, run),
+        project_lock(options.state, project, run) as owned,
         session.leased(run),
     ):
         if not _wanted(session, combinations, options):
@@ -70,7 +70,7 @@ def each(path: Path, options: Options, step: str | None) -> int:
             return 0
         folder = create(options.state, project, run)
         write_private(folder / PLAYBOOK, playbook.text)
-        with closing_journal(FileJournal(folder / NAME, session.redactor)) as journal:
+        with closing_journal(FileJournal(folder / NAME, session.redactor, owned)) as journal:
             matrix = Carrying(session, options, folder, journal).probe(
                 _begin(session, options, run, combinations), combinations
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,18 +25,24 @@ PLAYBOOK = "playbook.yml"
 
 @dataclass(frozen=True)
 class Reopened:
-    """The run in its folder, where it stands, and its target. `last` is the last good record."""
+    """The run in its folder, where it stands, and its target.
+
+    `last` is the last good record; `owned` raises once the project's lock was taken away.
+    """
 
     folder: Path
     options: Options
     before: Progress
     session: Opened
     last: Record | None
+    owned: Callable[[], None]
 
     @contextmanager
     def journal(self) -> Iterator[FileJournal]:
         """Its journal, to go on with: whoever wrote in it before notices at his next line."""
-        with closing_journal(FileJournal(self.folder / NAME, self.session.redactor, last=self.last)) as journal:
+        with closing_journal(
+            FileJournal(self.folder / NAME, self.session.redactor, self.owned, last=self.last)
+        ) as journal:
             yield journal
 
     def require_same_target(self) -> None:
@@ -71,13 +77,13 @@ def reopened(folder: Path, options: Options, *, breaking: bool = False) -> Itera
     """
     known = progress(folder)
     options = replace(options, target=known.target, project=folder.parent.name, variables=known.variables)
-    with project_lock(options.state, folder.parent.name, folder.name):
+    with project_lock(options.state, folder.parent.name, folder.name) as owned:
         last = mend(folder / NAME)
         before = progress(folder)
         playbook = load_playbook(_source(before, folder), options)
         place = RunPlace(folder.name, folder)
         with opened(playbook, options, place) as session, session.leased(folder.name, breaking=breaking):
-            yield Reopened(folder, options, before, session, last)
+            yield Reopened(folder, options, before, session, last, owned)
 
 
 def _source(before: Progress, folder: Path) -> Path:

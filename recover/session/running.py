@@ -45,7 +45,7 @@ def run(path: Path | None, options: Options, plan_file: Path | None = None) -> i
     place = RunPlace(run_id := new_run_id(), options.state / project / run_id)
     with (
         opened(playbook, options, place) as session,
-        project_lock(options.state, project, run_id),
+        project_lock(options.state, project, run_id) as owned,
         session.leased(run_id),
     ):
         _no_secret_in_variables(session, options)
@@ -65,7 +65,7 @@ def run(path: Path | None, options: Options, plan_file: Path | None = None) -> i
         folder = create(options.state, project, run_id)
         write_private(folder / PLAYBOOK, playbook.text)
         write_private(folder / PLAN, plan_file.read_text() if plan_file else _plan_text(session, planned))
-        with closing_journal(FileJournal(folder / NAME, session.redactor)) as journal:
+        with closing_journal(FileJournal(folder / NAME, session.redactor, owned)) as journal:
             carrying = Carrying(session, options, folder, journal, agreement=agreement)
             begin = replace(_started(session, options, run_id, agreement), left_out=left_out)
             return carrying.out(begin, planned)

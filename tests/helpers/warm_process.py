@@ -49,8 +49,19 @@ def import_all() -> None:
             importlib.import_module(module.name)
     for name in OTHERS:
         importlib.import_module(name)
+    build_commands()
     gc.collect()
     gc.freeze()  # the copies' collector leaves these pages shared
+
+
+def build_commands() -> None:
+    """The tree of commands, which typer builds from the same functions at every start: half of a short command."""
+    import typer.main
+
+    from recover.cli import app
+
+    built, build = typer.main.get_command(app), typer.main.get_command
+    typer.main.get_command = lambda asked: built if asked is app else build(asked)
 
 
 def clone() -> int:

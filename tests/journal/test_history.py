@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakes import mine
 
 from recover.events import RunStarted, StepDone
 from recover.journal.history import Usual, usual
@@ -14,7 +15,7 @@ HERE = Path("/books/p.yml")
 
 def run(state: Path, number: int, seconds: float, *, playbook: Path = HERE, how: str = "done") -> Path:
     folder = create(state, f"project-{number % 2}", f"r-{number:03d}")
-    journal = FileJournal(folder / NAME, Redactor())
+    journal = FileJournal(folder / NAME, Redactor(), mine)
     journal(RunStarted(folder.name, str(playbook), "t", {"a": "1"}, "eva", "h", "0"))
     journal(StepDone("a", how, seconds))  # type: ignore[arg-type]
     journal.close()

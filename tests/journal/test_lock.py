@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from fakes import mine
 
-from recover.errors import JournalError, Locked
+from recover.errors import JournalError, Locked, LostOwnership
 from recover.events import StepStarted
-from recover.journal.lock import holder, project_lock
+from recover.journal.lock import holder, project_lock, take_from
 from recover.journal.records import NAME, FileJournal, create
 from recover.secrets import Redactor
 
@@ -34,7 +35,7 @@ def other(tmp_path: Path) -> subprocess.Popen[str]:
 
 
 def test_a_second_run_is_refused_by_name_host_run_and_step(tmp_path: Path, other: subprocess.Popen[str]) -> None:
-    journal = FileJournal(create(tmp_path, "p", "run-1") / NAME, Redactor())
+    journal = FileJournal(create(tmp_path, "p", "run-1") / NAME, Redactor(), mine)
     journal(StepStarted("enums", "Repair", "Data"))
     with pytest.raises(Locked) as caught, project_lock(tmp_path, "p", "run-2"):
         pass
@@ -70,3 +71,19 @@ def test_a_state_folder_that_cannot_be_is_an_error_with_the_systems_words(tmp_pa
     assert caught.value.where.startswith(str(tmp_path / "state"))
     assert caught.value.why == "Not a directory"
     assert caught.value.next == "make space, or --state-dir"
+
+
+@pytest.mark.parametrize("how", ["taken over", "deleted", "with its folder"])
+def test_a_holder_notices_that_the_lock_was_taken_away(tmp_path: Path, how: str) -> None:
+    with project_lock(tmp_path, "p", "run-1") as owned:
+        owned()
+        if how == "taken over":
+            assert take_from(tmp_path, "p")
+            with project_lock(tmp_path, "p", "run-2"):
+                pass
+        elif how == "deleted":
+            (tmp_path / "p" / "lock").unlink()
+        else:
+            (tmp_path / "p").rename(tmp_path / "gone")
+        with pytest.raises(LostOwnership):
+            owned()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakes import mine
 
 from recover.events import (
     ActionDone,
@@ -31,7 +32,7 @@ EFFECT = ActionDone("b", "do it", {"n": 1}, 0.1)
 
 def after(tmp_path: Path, *events: Event) -> Progress:
     path = create(tmp_path, "p", "r") / NAME
-    journal = FileJournal(path, Redactor())
+    journal = FileJournal(path, Redactor(), mine)
     for event in events:
         journal(event)
     journal.close()

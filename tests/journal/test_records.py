@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from fakes import mine
 
-from recover.errors import JournalDamaged, JournalError, Locked
+from recover.errors import JournalDamaged, JournalError, Locked, LostOwnership
 from recover.events import ActionStarted, CheckAnswered, CheckWaiting, StepDone, StepStarted
 from recover.evidence import Evidence
 from recover.journal.records import NAME, FileJournal, create, mend, records, write_private
@@ -33,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 def filled(path: Path, redactor: Redactor) -> bytes:
     """A journal of four records, one with umlauts and a line feed in it."""
-    journal = FileJournal(path, redactor)
+    journal = FileJournal(path, redactor, mine)
     journal(StepStarted("a", "Schließe\nalles", "First"))
     journal(ActionStarted("a", "stop api", "it runs", ("service:api",), {"type": "Stop", "service": "api"}))
     journal(StepDone("a", "done", 0.5))
@@ -62,7 +63,7 @@ def test_what_was_written_is_read_back_in_order(path: Path, redactor: Redactor) 
 
 
 def test_what_is_only_shown_is_not_kept(path: Path, redactor: Redactor) -> None:
-    journal = FileJournal(path, redactor)
+    journal = FileJournal(path, redactor, mine)
     assert journal(CheckWaiting("a", Evidence("?", "no", passed=False), 1, 2)) is None
     assert path.read_bytes() == b""
 
@@ -77,7 +78,7 @@ def test_the_last_record_cut_at_any_byte_leaves_the_others_and_a_journal_that_go
         last = mend(path)
         assert last is not None
         assert last.n == 3
-        journal = FileJournal(path, redactor, last=last)
+        journal = FileJournal(path, redactor, mine, last=last)
         journal(StepDone("b", "already", 0.0))
         journal.close()
         assert [(r.n, r.epoch) for r in records(path)] == [(1, 1), (2, 1), (3, 1), (4, 2)]
@@ -112,7 +113,7 @@ def test_a_record_taken_out_or_swapped_is_refused(path: Path, redactor: Redactor
 
 
 def test_secrets_are_masked_in_lines_and_in_evidence_files(path: Path, redactor: Redactor) -> None:
-    journal = FileJournal(path, redactor)
+    journal = FileJournal(path, redactor, mine)
     journal(ActionStarted("a", f"use {SECRET}", "x", (), {"password": Secret("pg", SECRET), "list": (SECRET, 1)}))
     journal(CheckAnswered("a", Evidence("?", SECRET, passed=False, attachment=f"body {SECRET}")))
     journal.close()
@@ -122,7 +123,7 @@ def test_secrets_are_masked_in_lines_and_in_evidence_files(path: Path, redactor:
 
 
 def test_an_attachment_is_stored_beside_the_journal(path: Path, redactor: Redactor) -> None:
-    journal = FileJournal(path, redactor)
+    journal = FileJournal(path, redactor, mine)
     journal(CheckAnswered("a", Evidence("?", "no", passed=False, attachment="long body")))
     journal.close()
     [record] = records(path)
@@ -130,13 +131,38 @@ def test_an_attachment_is_stored_beside_the_journal(path: Path, redactor: Redact
 
 
 def test_a_run_that_was_taken_over_notices_at_its_next_line(path: Path, redactor: Redactor) -> None:
-    first = FileJournal(path, redactor)
+    first = FileJournal(path, redactor, mine)
     record = first(StepStarted("a", "A", "S"))
-    second = FileJournal(path, redactor, last=record)
+    second = FileJournal(path, redactor, mine, last=record)
     second(StepDone("a", "done", 0))
     with pytest.raises(Locked, match="lost ownership"):
         first(StepDone("a", "done", 0))
     assert [r.epoch for r in records(path)] == [1, 2]
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced by a copy"])
+def test_a_journal_that_is_not_where_it_was_is_written_no_more(path: Path, redactor: Redactor, how: str) -> None:
+    journal = FileJournal(path, redactor, mine)
+    journal(StepStarted("a", "A", "S"))
+    whole = path.read_bytes()
+    path.rename(path.with_name("elsewhere"))
+    if how == "deleted":
+        path.with_name("elsewhere").unlink()
+    elif how == "replaced by a copy":
+        path.write_bytes(whole)
+    with pytest.raises(JournalError, match="not where it was"):
+        journal(StepDone("a", "done", 0))
+    left = [file.read_bytes() for file in path.parent.iterdir() if file.is_file()]
+    assert set(left) <= {whole}
+
+
+def test_nothing_is_written_without_the_projects_lock(path: Path, redactor: Redactor) -> None:
+    def lost() -> None:
+        raise LostOwnership("lost ownership")
+
+    with pytest.raises(LostOwnership):
+        FileJournal(path, redactor, lost)(StepDone("a", "done", 0))
+    assert path.read_bytes() == b""
 
 
 def test_a_full_disk_is_an_error_with_the_systems_words_and_leaves_no_half_line(path: Path, redactor: Redactor) -> None:
@@ -145,7 +171,7 @@ def test_a_full_disk_is_an_error_with_the_systems_words_and_leaves_no_half_line(
     size = path.stat().st_size
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    journal = FileJournal(path, redactor, last=mend(path))
+    journal = FileJournal(path, redactor, mine, last=mend(path))
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, former[1]))
         with pytest.raises(JournalError) as caught:
@@ -170,7 +196,7 @@ def test_a_line_is_on_disk_before_the_call_returns(path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from recover.events import StepDone;"
         "from recover.journal.records import FileJournal; from recover.secrets import Redactor;"
-        "FileJournal(Path(sys.argv[1]), Redactor())(StepDone('a', 'done', 0)); os.kill(os.getpid(), 9)"
+        "FileJournal(Path(sys.argv[1]), Redactor(), print)(StepDone('a', 'done', 0)); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert done.returncode == -signal.SIGKILL

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakes import mine
 
 from recover.errors import UsageError
 from recover.events import StepStarted
@@ -14,7 +15,7 @@ from recover.secrets import Redactor
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     for project, run in (("b", "20260102-a"), ("a", "20260101-b"), ("a", "20260103-c")):
-        FileJournal(create(tmp_path, project, run) / NAME, Redactor())(StepStarted(run, "n", "s"))
+        FileJournal(create(tmp_path, project, run) / NAME, Redactor(), mine)(StepStarted(run, "n", "s"))
     (tmp_path / "a" / "replica").mkdir()  # no journal: not a run
     return tmp_path
 

@@ -117,7 +117,7 @@ def test_old_lines_of_a_label_that_is_there_by_now_are_no_cause(tmp_path: Path, 
     assert database.password is not None
     sql("create type role as enum ('admin', 'user'); create table users (id int, role role)")
     steps = "  - {id: enums, name: Repair, enum.repair: {database: main, expected: {role: [ADMIN, USER]}}}\n"
-    api = '  api: {command: ["${python}", -c, "import time; time.sleep(3600)"]}\n'
+    api = '  api: {command: [sleep, "3600"]}\n'
     made = Tiny(tmp_path).build().with_database(database, database.password.reveal(), steps, api)
     made.write(made.playbook.read_text())
     (made.folder / "local.yaml").write_text(

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tiny import PLAYBOOK, TOKEN, Tiny
+from tiny import PLAYBOOK, TOKEN, WEB, Tiny
 
 from recover.journal.records import NAME
 from recover.secrets import Redactor, Secret
@@ -21,9 +21,8 @@ def failed(tmp_path: Path) -> Tiny:
     made = Tiny(tmp_path).build()
     script = "q = chr(39); raise SystemExit('No such file or directory: ' + q + '/nowhere/key' + q)"
     stack = (tmp_path / "local.yaml").read_text()
-    command = 'command: ["${python}", -m, http.server, "${WEB_PORT}", --bind, 127.0.0.1, --directory, "${project}/www"]'
-    assert command in stack
-    (tmp_path / "local.yaml").write_text(stack.replace(command, f'command: ["${{python}}", -c, "{script}"]'))
+    assert WEB in stack
+    (tmp_path / "local.yaml").write_text(stack.replace(WEB, f'["${{python}}", -c, "{script}"]'))
     made.write(PLAYBOOK.replace("{services: [web], env:", "{services: [web], within: 60s, env:"))
     return made
 

@@ -72,6 +72,9 @@ READ = """\
     check:
     - {sql: {database: main, query: "select 1 from pg_sleep((select 29 * count(*) from done))", expect: 1}, within: 60s}
 """
+QUICK = """\
+    check: [{sql: {database: main, query: "select 1", expect: 1}}]
+"""
 HEALTH = """\
     service.start: {services: [deaf], within: 60s}
 """
@@ -218,7 +221,7 @@ def test_a_run_from_another_machine_on_the_same_database_is_refused_by_name(
     process = slow.start(UPDATE % ("60", "false"))
     until(slow.sleeps)
     (there := tmp_path / "there").mkdir()
-    other = Tiny(there).build().with_database(database, postgres_server.cluster.role_password, STEPS % {"step": READ})
+    other = Tiny(there).build().with_database(database, postgres_server.cluster.role_password, STEPS % {"step": QUICK})
     refused = other.recover("run", str(other.playbook), expect=9)
     assert f"on {os.uname().nodename} is running" in refused.stderr
     assert "on this database, for " in refused.stderr
@@ -230,7 +233,7 @@ def test_a_run_from_another_machine_on_the_same_database_is_refused_by_name(
 
 
 def test_a_frozen_colleagues_run_is_taken_over_with_its_hold_on_the_database(slow: Slow) -> None:
-    process = slow.start((POLL % {"deaf": slow.deaf.getsockname()[1]}).replace("within: 60s", "within: 30s"))
+    process = slow.start((POLL % {"deaf": slow.deaf.getsockname()[1]}).replace("within: 60s", "within: 10s"))
     process.send_signal(signal.SIGSTOP)
     slow.tiny.recover("resume", expect=9)
     words = ("--because", "eva went to bed", "--yes")

@@ -14,7 +14,8 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from tiny import TOKEN, Tiny
+from helpers import pages
+from tiny import TOKEN, WEB, Tiny
 
 from recover.journal.records import NAME, records
 from recover.session import running as module
@@ -124,7 +125,7 @@ def serving(port: int) -> list[str]:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"http.server" in words and str(port).encode() in words:
+        if os.fsencode(pages.__file__) in words and str(port).encode() in words:
             found.append(path.parent.name)
     return found
 
@@ -229,7 +230,7 @@ def test_a_taken_port_is_named_with_who_holds_it(tiny: Tiny) -> None:
 
 def test_a_service_that_ends_at_once_is_not_waited_for_and_its_last_words_are_shown(tiny: Tiny) -> None:
     stack = tiny.folder / "local.yaml"
-    stack.write_text(stack.read_text().replace("-m, http.server", "-c, \"raise SystemExit('no certificate')\""))
+    stack.write_text(stack.read_text().replace(WEB, """["${python}", -c, "raise SystemExit('no certificate')"]"""))
     failed = tiny.recover("run", str(tiny.playbook), expect=1)
     assert "no certificate" in failed.stderr
 

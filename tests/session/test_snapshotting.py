@@ -29,7 +29,7 @@ STEPS = """\
   - {id: other, name: Start, service.start: {services: [other], wait: started, env: {other: {MODE: degraded}}}}
 """
 OTHER = """\
-  other: {command: ["${python}", -c, "import time; time.sleep(3600)"], environment: {MODE: full}}
+  other: {command: [sleep, "3600"], environment: {MODE: full}}
 """
 
 
