@@ -6,6 +6,7 @@ once on each version of `postgresqls.asked_for()`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from typing import Any
 import postgresqls
 import profiles  # noqa: F401 - chosen before any test is read
 import pytest
-from helpers import clusters, run_folder, warm_start
+from helpers import clusters, run_folder, turns, warm_start
 from helpers.kept_sql import keeping
-from helpers.replicas_in_turn import WHOLE_REPLICAS, scheduler
+from helpers.turns import WHOLE_REPLICAS, scheduler
 
 from recover.drill.postgres import Cluster, Running, server
 from recover.errors import RecoverError
@@ -44,9 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_warm] = warm_start.install()
 
 
+@pytest.hookimpl(trylast=True)  # what is deselected is no one's share
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole replicas on an engine first: they take the longest, and are one worker's."""
+    """What takes long first: whole replicas on an engine, and at the head of each worker's share what is marked so."""
     items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_REPLICAS))
+    items[:] = turns.dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -58,6 +58,7 @@ def test_killed_once_at_any_point_the_resumed_run_ends_in_the_same_state(replica
     assert_recovered(replica, replica.before)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "sql", "step"),
     [

@@ -19,6 +19,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {str(p): sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+@pytest.mark.long
 def test_the_incident_is_real_the_plan_is_harmless_and_the_run_mends_it(drill: Drill) -> None:
     before = drill.census()
     old_token = drill.login().json()["access_token"]  # type: ignore[index]  # the healthy answer

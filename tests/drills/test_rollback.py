@@ -29,6 +29,7 @@ def looked_at(drill: Drill) -> tuple[Any, Any]:
     return seen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "points",
     [

@@ -78,6 +78,7 @@ def quiet(sql: Sql) -> None:
     until(lambda: sql(query) == [(0,)])
 
 
+@pytest.mark.long
 def test_a_kill_at_every_statement_leaves_before_or_after(database: Server, sql: Sql, admin_sql: Sql) -> None:
     sql(SCHEMA)
     before = catalog(admin_sql), rows(admin_sql)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 RACES = 200
 
 # Waits for the start, tries once, says what came of it, and holds on to it until the next start.
@@ -28,6 +30,7 @@ for n, _ in enumerate(sys.stdin):
 """
 
 
+@pytest.mark.long
 def test_of_two_processes_exactly_one_runs_two_hundred_times(tmp_path: Path) -> None:
     racers = [
         subprocess.Popen(

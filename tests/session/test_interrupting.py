@@ -232,6 +232,7 @@ def test_a_run_from_another_machine_on_the_same_database_is_refused_by_name(
     until(lambda: other.recover("run", str(other.playbook), "--only", "first", expect=None).returncode != 9)
 
 
+@pytest.mark.long
 def test_a_frozen_colleagues_run_is_taken_over_with_its_hold_on_the_database(slow: Slow) -> None:
     process = slow.start((POLL % {"deaf": slow.deaf.getsockname()[1]}).replace("within: 60s", "within: 10s"))
     process.send_signal(signal.SIGSTOP)

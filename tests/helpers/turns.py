@@ -1,0 +1,41 @@
+"""In which order, and by which worker of pytest-xdist, the tests are run.
+
+Tests marked `long` are dealt out first: one that begins last keeps one core busy while the others have nothing to do.
+On a Docker engine the tests go by file, and one replica of 24 containers after the other: two that start at the same
+moment take more than an engine on two cores has, health checks time out, and what is "unhealthy" then says nothing
+about the code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+WHOLE_REPLICAS = ("tests/drills/test_compose_", "tests/playbooks/enum_cascade/test_compose_")
+
+
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The tests in shares of equal number, as `--dist worksteal` hands them out, the long ones at the heads."""
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    share = len(items) // workers
+    order: list[pytest.Item] = []
+    for worker in range(workers):
+        head = long[worker::workers]
+        more = share - len(head) if worker < workers - 1 else len(others)
+        order += [*head, *others[:more]]
+        others = others[more:]
+    return order
+
+
+def scheduler(config: Any, log: Any) -> Any:
+    """By file, but all tests of whole replicas are one worker's."""
+    from xdist.scheduler import LoadScopeScheduling  # only where there are workers
+
+    class ReplicasInTurn(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "whole replicas" if nodeid.startswith(WHOLE_REPLICAS) else nodeid.partition("::")[0]
+
+    return ReplicasInTurn(config, log)
