@@ -6,7 +6,7 @@ once on each version of `postgresqls.asked_for()`.
 
 from __future__ import annotations
 
-import os
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -42,14 +42,30 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[_folder] = run_folder.begin()
             config.option.basetemp = config.option.basetemp or config.stash[_folder].tests
         postgresqls.choose(config)
+    else:
+        config.args = turns.rotated(config.args, *place_of(config))
     config.stash[_warm] = warm_start.install()
 
 
 @pytest.hookimpl(trylast=True)  # what is deselected is no one's share
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes long first: whole replicas on an engine, and at the head of each worker's share what is marked so."""
+    _, workers = place_of(config)
+    items[:] = turns.dealt(turns.in_order(items), workers)
     items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_REPLICAS))
-    items[:] = turns.dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def place_of(config: pytest.Config) -> tuple[int, int]:
+    """Which of how many workers this process is."""
+    told = getattr(config, "workerinput", {"workerid": "gw0", "workercount": 1})
+    return int(told["workerid"].removeprefix("gw")), told["workercount"]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector of garbage need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)  # as recover itself
 
 
 @pytest.hookimpl(optionalhook=True)

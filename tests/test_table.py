@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import is_dataclass
 
 import pytest
+from helpers.warm_start import COLD
 
 from recover.checks import CHECK_TYPES
 from recover.steps import STEP_TYPES
@@ -34,5 +36,6 @@ def test_a_module_is_imported_only_when_its_type_is_asked_for() -> None:
         "import sys; from recover.checks import CHECK_TYPES; CHECK_TYPES['file']; "
         "print([m for m in sys.modules if m.startswith('recover.checks.')])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    cold = {**os.environ, COLD: "yes"}  # a warm one has imported them all
+    done = subprocess.run([sys.executable, "-c", code], env=cold, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['recover.checks.file']"

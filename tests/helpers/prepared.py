@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,9 +55,9 @@ def faultless(state: Path) -> Drill:
 
 
 def broken(state: Path) -> Drill:
-    """As the report found it."""
+    """As the report found it. The break starts what it is seen by; the rest would be started to be stopped."""
     drill = copy(prepared("healthy", healthy), state)
-    start(drill)
+    begin(drill, STORES)
     crashing.broken(drill)
     return drill
 
@@ -82,11 +82,16 @@ def start(drill: Drill) -> None:
     """Start every service of a healthy replica and wait for each, the stores before what asks them."""
     services = [name for name in drill.services.names() if not drill.services.state(name).oneshot]
     for wave in (STORES, [name for name in services if name not in STORES]):
-        for service in wave:
-            drill.services.start(service)
-        for service in wave:
-            drill.wait_for(service)
+        begin(drill, wave)
     until(lambda: set(healths(drill).values()) == {"up"})  # the first scrape: until then a run would wait for it
+
+
+def begin(drill: Drill, services: Sequence[str]) -> None:
+    """Start these and wait for each."""
+    for service in services:
+        drill.services.start(service)
+    for service in services:
+        drill.wait_for(service)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 OTHERS = (
@@ -124,7 +125,7 @@ def become(order: dict[str, Any], given: list[int]) -> None:
     os.environ.update(order["environment"])
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["-m", *order["words"]]
+    sys.argv = [order["words"][0], *order["words"][2:]]
     sys.path[0] = order["folder"]
     sys.stdin = sys.__stdin__ = stream(0, "r", "strict")  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = stream(1, "w", "strict")  # type: ignore[misc]
@@ -138,10 +139,14 @@ def stream(number: int, mode: str, errors: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, errors=errors, line_buffering=number == 2 or raw.isatty())
 
 
-def run() -> int:
-    """The command, to its exit code, as `python -m recover` would end."""
+def run(how: str, what: str) -> int:
+    """The command, to its exit code, as `python -m WHAT` or `python -c WHAT` would end."""
     try:
-        runpy.run_module("recover", run_name="__main__", alter_sys=True)
+        if how == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            main = sys.modules["__main__"] = ModuleType("__main__")
+            exec(compile(what, "<string>", "exec"), main.__dict__)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return end.code or 0
@@ -175,8 +180,9 @@ def main() -> None:
     gc.disable()
     line = socket.socket(fileno=int(sys.argv[1]))
     import_all()
-    become(*serve(line))
-    os._exit(finish(run()) & 0xFF)
+    order, given = serve(line)
+    become(order, given)
+    os._exit(finish(run(*order["words"][:2])) & 0xFF)
 
 
 if __name__ == "__main__":

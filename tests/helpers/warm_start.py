@@ -1,10 +1,11 @@
 """`python -m recover` without its cold start: forked from a process that has imported everything already.
 
 A cold start costs 0.9 CPU seconds, and the tests make a thousand. `install` replaces the one call of `subprocess` that
-makes a process: where the command is `[sys.executable, "-m", "recover", …]`, the process is a copy of `warm_process`.
-It is a child of the test process as any other (its own pid, exit code, signals, session, descriptors, environment,
-folder), so no test has to know. Everything else, and every command that differs in what Python reads at its start
-(PYTHON… variables, options of the interpreter, a folder with a `recover` of its own), starts as always.
+makes a process: where the command is `[sys.executable, "-m", "recover", …]`, or `-c` with a program that imports from
+recover, the process is a copy of `warm_process`. It is a child of the test process as any other (its own pid, exit
+code, signals, session, descriptors, environment, folder), so no test has to know. Everything else, and every command
+that differs in what Python reads at its start (PYTHON… variables, options of the interpreter, a folder with a `recover`
+of its own), starts as always.
 
 RECOVER_TEST_COLD=1 in a command's environment starts it cold, in the tests' own environment all of them.
 """
@@ -112,7 +113,7 @@ def _wanted(asked: Sequence[Any]) -> Wanted | None:
     argv, _, close, keep, cwd, env, stdin, _, _, stdout, _, stderr, _, told, _, session, group, *rest = asked
     gid, gids, uid, umask, before = rest[:5]
     words = tuple(os.fsdecode(word) for word in argv)
-    if words[:3] != (sys.executable, "-m", "recover") or not close or before is not None:
+    if words[0] != sys.executable or not _of_recover(words[1:3]) or not close or before is not None:
         return None
     if (gid, gids, uid, umask) != (None, None, None, -1):
         return None
@@ -125,7 +126,11 @@ def _wanted(asked: Sequence[Any]) -> Wanted | None:
         return None
     stdio = tuple(number if given == -1 else given for number, given in enumerate((stdin, stdout, stderr)))
     passed = tuple(number for number in keep if number != told)
-    return Wanted(words[3:], folder, environment, stdio, passed, bool(session), group)
+    return Wanted(words[1:], folder, environment, stdio, passed, bool(session), group)
+
+
+def _of_recover(words: Sequence[str]) -> bool:
+    return words == ("-m", "recover") or (len(words) == 2 and words[0] == "-c" and "from recover." in words[1])
 
 
 def _read_at_start(environment: dict[str, str]) -> dict[str, str]:
