@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 from drilling import Drill
 from engines import own_name
+from helpers import warm_services
 from helpers.prepared import broken, copy, healthy, prepared, start, taken_down
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[None]:
+    """The services of replicas start warm, in this worker."""
+    with warm_services.begun():
+        yield
+
+
 @pytest.fixture
-def drill(tmp_path: Path) -> Iterator[Drill]:
+def drill(tmp_path: Path, warm: None) -> Iterator[Drill]:
     """A healthy replica, its services running; taken down at the end."""
     with taken_down(copy(prepared("healthy", healthy), tmp_path / "state")) as made:
         start(made)
@@ -18,7 +26,7 @@ def drill(tmp_path: Path) -> Iterator[Drill]:
 
 
 @pytest.fixture
-def broken_drill(tmp_path: Path) -> Iterator[Drill]:
+def broken_drill(tmp_path: Path, warm: None) -> Iterator[Drill]:
     """A replica as the report found it: labels wrong, every service down. `before` is what it held until then."""
     with taken_down(copy(prepared("broken", broken), tmp_path / "state")) as made:
         yield made

@@ -28,6 +28,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+if __name__ == "__main__":  # started by its path, where `helpers` is no package
+    sys.path[0] = str(Path(__file__).parents[1])
+
 OTHERS = (
     "cryptography.x509", "docker", "encodings.utf_8_sig", "httpx", "psycopg", "psycopg.types.json", "rich.live",
     "rich.markup", "rich.table", "tenacity", "typer.rich_utils", "yaml",
@@ -127,10 +130,15 @@ def become(order: dict[str, Any], given: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = [order["words"][0], *order["words"][2:]]
     sys.path[0] = order["folder"]
+    renew_streams()
+    gc.enable()
+
+
+def renew_streams() -> None:
+    """The standard streams, as Python makes them of the descriptors at its start."""
     sys.stdin = sys.__stdin__ = stream(0, "r", "strict")  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = stream(1, "w", "strict")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = stream(2, "w", "backslashreplace")  # type: ignore[misc]
-    gc.enable()
 
 
 def stream(number: int, mode: str, errors: str) -> io.TextIOWrapper:
@@ -179,9 +187,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, and they end this
     gc.disable()
     line = socket.socket(fileno=int(sys.argv[1]))
+    from helpers import warm_services
+
     import_all()
     order, given = serve(line)
     become(order, given)
+    if order["environment"].get(warm_services.SOCKET):
+        warm_services.install()
     os._exit(finish(run(*order["words"][:2])) & 0xFF)
 
 
