@@ -11,9 +11,16 @@ from helpers.prepared import broken, copy, healthy, prepared, start, taken_down
 
 
 @pytest.fixture(scope="session")
-def warm() -> Iterator[None]:
-    """The services of replicas start warm, in this worker."""
-    with warm_services.begun():
+def services_process() -> Iterator[str]:
+    """What the services of this worker's replicas are forked from."""
+    with warm_services.begun() as path:
+        yield path
+
+
+@pytest.fixture
+def warm(services_process: str) -> Iterator[None]:
+    """The services of the test's replica start warm."""
+    with warm_services.used(services_process):
         yield
 
 

@@ -45,26 +45,29 @@ SIZE = 4  # bytes of a length
 
 
 @contextmanager
-def begun() -> Iterator[None]:
-    """The process runs, and the keepers of this process and of the commands it starts are forked from it.
-
-    Where there are no warm starts (RECOVER_TEST_COLD) there are none of services either.
-    """
+def begun() -> Iterator[str]:
+    """The process runs; its socket, or "" where there are no warm starts (RECOVER_TEST_COLD)."""
     if sys.platform != "linux" or os.environ.get(COLD):
-        yield
+        yield ""
         return
     path = Path(tempfile.mkdtemp()) / "services"
     words = [sys.executable, __file__, str(path)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/") as process:
         assert process.stdout is not None
         process.stdout.read(1)  # it listens
-        os.environ[SOCKET] = str(path)
-        cold = install()
-        try:
-            yield
-        finally:
-            subprocess._fork_exec = cold  # type: ignore[attr-defined]
-            del os.environ[SOCKET]
+        yield str(path)
+
+
+@contextmanager
+def used(path: str) -> Iterator[None]:
+    """The keepers of this process, and of the commands it starts, are forked from the process behind that socket."""
+    os.environ[SOCKET] = path
+    cold = install()
+    try:
+        yield
+    finally:
+        subprocess._fork_exec = cold  # type: ignore[attr-defined]
+        del os.environ[SOCKET]
 
 
 def install() -> Callable[..., int]:
@@ -173,6 +176,8 @@ def execute(command: list[str], environment: Mapping[str, str]) -> Never:
     os.environ.update(environment)
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python does at its start
+        signal.signal(ignored, signal.SIG_IGN)
     sys.argv = command[1:2] + command[3:]
     sys.path[0] = str(Path.cwd())
     sys.path[1:1] = environment.get("PYTHONPATH", "").split(":")
