@@ -17,7 +17,7 @@ from typing import Any
 import postgresqls
 import profiles  # noqa: F401 - chosen before any test is read
 import pytest
-from helpers import clusters, run_folder, turns, warm_start
+from helpers import clusters, run_folder, turns, warm_services, warm_start
 from helpers.kept_sql import keeping
 from helpers.turns import WHOLE_REPLICAS, scheduler
 
@@ -80,6 +80,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if warm := session.config.stash.get(_warm, None):
         warm.end()
     if folder := session.config.stash.get(_folder, None):
+        warm_services.end()
         left = session.config.stash[_left] = folder.end(failed=bool(session.testsfailed))
         if left and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

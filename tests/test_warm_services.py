@@ -57,7 +57,7 @@ def told(made: Replica) -> tuple[Any, list[bool], Any]:
 def test_it_has_what_a_cold_one_has(made: Replica) -> None:
     cold = told(made)
     assert not cold[1][0]
-    with warm_services.begun() as path, warm_services.used(path):
+    with warm_services.used(warm_services.begun()):
         warm = told(made)
     assert warm[1][0]
     assert warm[0] == cold[0]
@@ -65,6 +65,6 @@ def test_it_has_what_a_cold_one_has(made: Replica) -> None:
 
 
 def test_afterwards_all_starts_are_cold(made: Replica) -> None:
-    with warm_services.begun() as path, warm_services.used(path):
+    with warm_services.used(warm_services.begun()):
         pass
     assert not told(made)[1][0]

@@ -10,17 +10,10 @@ from helpers import warm_services
 from helpers.prepared import broken, copy, healthy, prepared, start, taken_down
 
 
-@pytest.fixture(scope="session")
-def services_process() -> Iterator[str]:
-    """What the services of this worker's replicas are forked from."""
-    with warm_services.begun() as path:
-        yield path
-
-
 @pytest.fixture
-def warm(services_process: str) -> Iterator[None]:
+def warm() -> Iterator[None]:
     """The services of the test's replica start warm."""
-    with warm_services.used(services_process):
+    with warm_services.used(warm_services.begun()):
         yield
 
 

@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -68,6 +69,15 @@ def build_commands() -> None:
     typer.main.get_command = lambda asked: built if asked is app else build(asked)
 
 
+def import_stack() -> None:
+    """What the services of the replica import, at the first of them."""
+    from helpers import warm_services
+
+    if warm_services.LIBRARIES[0] not in sys.modules:
+        warm_services.import_all()
+        gc.freeze()
+
+
 def clone() -> int:
     """Fork a child of our own parent; 0 in the copy. Raises OSError."""
     python, libc = ctypes.pythonapi, ctypes.PyDLL(None, use_errno=True)
@@ -93,6 +103,8 @@ def serve(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
         for _, _, data in rights:
             given.frombytes(data[: len(data) - len(data) % given.itemsize])
         order = json.loads(receive(line, int.from_bytes(size, "big")))
+        if order["of_stack"]:
+            import_stack()
         pid = clone()
         if pid == 0:
             line.close()
@@ -129,9 +141,18 @@ def become(order: dict[str, Any], given: list[int]) -> None:
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = [order["words"][0], *order["words"][2:]]
-    sys.path[0] = order["folder"]
+    find_modules(order["folder"], order["environment"] if order["of_stack"] else {})
     renew_streams()
+    if order["of_stack"]:
+        sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]  # python -u
     gc.enable()
+
+
+def find_modules(folder: str, environment: Mapping[str, str]) -> None:
+    """sys.path as `python -m` has it."""
+    sys.path[0] = folder
+    if more := environment.get("PYTHONPATH"):
+        sys.path[1:1] = more.split(os.pathsep)
 
 
 def renew_streams() -> None:

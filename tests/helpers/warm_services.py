@@ -18,7 +18,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,11 +29,10 @@ if __name__ == "__main__":  # started by its path, where `helpers` is no package
     sys.path[0] = str(Path(__file__).parents[1])
 
 from helpers import warm_process
-from helpers.warm_start import COLD
+from helpers.clusters import locked, shared_folder
+from helpers.warm_start import COLD, STACK
 
 SOCKET = "RECOVER_TEST_SERVICES"
-STACK = ("aiwfe.", "alembic", "stand_ins.")
-"""What the modules are called that are run without a cold start."""
 LIBRARIES = (
     "alembic.command", "alembic.config", "cryptography.x509", "fastapi.security", "fastapi.responses", "h11",
     "http.server", "jwt", "prometheus_client.parser", "prometheus_client.core", "psycopg.rows", "redis.asyncio",
@@ -44,18 +42,24 @@ LIBRARIES = (
 SIZE = 4  # bytes of a length
 
 
-@contextmanager
-def begun() -> Iterator[str]:
-    """The process runs; its socket, or "" where there are no warm starts (RECOVER_TEST_COLD)."""
+def begun() -> str:
+    """The process of this run, begun by whichever worker needs it first; its socket.
+
+    "" where there are no warm starts (RECOVER_TEST_COLD). It ends when `end` has removed the socket.
+    """
     if sys.platform != "linux" or os.environ.get(COLD):
-        yield ""
-        return
-    path = Path(tempfile.mkdtemp()) / "services"
-    words = [sys.executable, __file__, str(path)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/") as process:
-        assert process.stdout is not None
-        process.stdout.read(1)  # it listens
-        yield str(path)
+        return ""
+    path = shared_folder() / "services"
+    with locked(shared_folder() / "services.lock"):
+        if not path.exists():
+            nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            subprocess.run([sys.executable, __file__, str(path)], cwd="/", check=True, **nothing)
+    return str(path)
+
+
+def end() -> None:
+    """End the process of this run, if there is one; services that still run go on."""
+    (shared_folder() / "services").unlink(missing_ok=True)
 
 
 @contextmanager
@@ -107,10 +111,9 @@ def fork(where: str, words: list[str], asked: Any) -> int:
 
 
 def main() -> None:
-    """Import, say so, and make keepers until the tests end."""
+    """Import, listen, and make keepers in the background until the socket is removed."""
     gc.disable()
-    for name in LIBRARIES:
-        importlib.import_module(name)
+    import_all()
     from recover.runtimes import keeper
 
     gc.collect()
@@ -120,19 +123,26 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
         listener.listen(64)
-        os.write(1, b".")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if os.fork():
+            os._exit(0)  # it listens; whoever began it may end before it
         words, given = serve(listener)
     keeper.execute = execute
     keep(keeper.main, words, given)
 
 
+def import_all() -> None:
+    """What the modules of the stack import."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+
+
 def serve(listener: socket.socket) -> tuple[list[str], list[int]]:
-    """Make copies until stdin ends. Returns in each copy, with its order and the descriptors it was given."""
+    """Make copies while there is the socket. Returns in each, with its order and the descriptors it was given."""
     while True:
-        ready, _, _ = select([listener, 0], [], [])
-        if 0 in ready:
-            os._exit(0)
+        if not select([listener], [], [], 0.5)[0]:
+            if not Path(sys.argv[1]).exists():
+                os._exit(0)
+            continue
         line, _ = listener.accept()
         with line:
             size, rights, _, _ = line.recvmsg(SIZE, socket.CMSG_SPACE(4 * array.array("i").itemsize))
@@ -179,8 +189,7 @@ def execute(command: list[str], environment: Mapping[str, str]) -> Never:
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # as Python does at its start
         signal.signal(ignored, signal.SIG_IGN)
     sys.argv = command[1:2] + command[3:]
-    sys.path[0] = str(Path.cwd())
-    sys.path[1:1] = environment.get("PYTHONPATH", "").split(":")
+    warm_process.find_modules(str(Path.cwd()), environment)
     warm_process.renew_streams()
     gc.enable()
     os._exit(warm_process.finish(warm_process.run("-m", command[2])) & 0xFF)
