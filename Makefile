@@ -7,8 +7,8 @@ CONSTRAINTS := constraints.txt
 # T=FILE, T=FOLDER or T="'FILE::TEST'": only those, in this one process. OPTIONS: more words for pytest.
 T :=
 OPTIONS :=
-# Twice as many workers as there are cores: tests also wait.
-WORKERS := $(if $(T),0,$(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2))
+# More workers than there are cores: tests also wait.
+WORKERS := $(if $(T),0,$(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2 + 1))
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
 # The longest first, and one at a time to whoever is free.
 DRILLS := --maxschedchunk 1 --dist load $(addprefix tests/drills/test_,crash_and_resume.py rollback.py middleware.py \
