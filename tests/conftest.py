@@ -47,11 +47,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_warm] = warm_start.install()
 
 
-@pytest.hookimpl(trylast=True)  # what is deselected is no one's share
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """What takes long first: whole replicas on an engine, and at the head of each worker's share what is marked so."""
+    items[:] = turns.in_order(items)
+    yield  # some are deselected, and shuffled where that is asked for
     _, workers = place_of(config)
-    items[:] = turns.dealt(turns.in_order(items), workers)
+    items[:] = turns.dealt(items, workers)
     items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_REPLICAS))
 
 

@@ -71,7 +71,7 @@ def used(path: str) -> Iterator[None]:
         yield
     finally:
         subprocess._fork_exec = cold  # type: ignore[attr-defined]
-        del os.environ[SOCKET]
+        os.environ.pop(SOCKET, None)
 
 
 def install() -> Callable[..., int]:
