@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 SEGMENT = 6  # the line of postmaster.pid with key and id of the server's segment
@@ -33,8 +34,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they are for the tests, whose end is waited for
     sys.stdin.buffer.read()
-    for line in clean_up(folder, run):
-        sys.stdout.write(f"{line}\n")
+    said = "".join(f"{line}\n" for line in clean_up(folder, run))  # all of it first: who is told may be gone
+    with suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), said.encode())
 
 
 def clean_up(folder: Path, run: str) -> Iterator[str]:
