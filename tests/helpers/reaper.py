@@ -45,11 +45,14 @@ def clean_up(folder: Path, run: str) -> Iterator[str]:
     while (left := processes(folder, run)) and time.monotonic() < until:
         time.sleep(0.1)
     yield from (f"process {pid}: {told}" for pid, told in left.items())
+    segments = {path for pid in left for path in mapped(pid)}
     while left:
         for pid in left:
             kill(pid)
         time.sleep(0.05)
         left = processes(folder, run)
+    for path in segments:
+        path.unlink(missing_ok=True)
     for mount in mounts(folder):
         yield f"mount {mount}"
         subprocess.run(["umount", "--lazy", mount], check=False)
@@ -98,6 +101,15 @@ def mounts(folder: Path) -> list[str]:
     """What is mounted below the folder, the innermost first."""
     places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     return sorted((place for place in places if place.startswith(f"{folder}/")), reverse=True)
+
+
+def mapped(pid: int) -> list[Path]:
+    """The POSIX shared memory of a PostgreSQL, which a killed one leaves: what its processes have mapped of it."""
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    except OSError:
+        return []
+    return [Path(name) for line in lines if (name := line.split()[-1]).startswith("/dev/shm/PostgreSQL.")]
 
 
 def shared_memory(folder: Path) -> list[str]:
