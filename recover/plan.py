@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from recover.checks.wait import ONCE, Waiter
-from recover.errors import Unreachable
+from recover.errors import RecoverError, Unreachable
 from recover.evidence import Evidence
 from recover.journal.progress import Progress
 from recover.playbook.model import FINAL, StepSpec
@@ -286,16 +286,28 @@ def _again(spec: StepSpec, kept: Sequence[str], later: frozenset[Resource], prog
 
 
 def _touched_later(specs: Sequence[StepSpec], progress: Progress, look: Look) -> list[frozenset[Resource]]:
-    """Per step what later finished steps determine, and what a later step in flight may have changed."""
+    """Per step what the later ones determine that the run has reached, whether they count as done or not.
+
+    Else a step that is to be done again would be held against "stop everything", and the stack go down for it.
+    """
     later: list[frozenset[Resource]] = []
     touched: frozenset[Resource] = frozenset()
     for n in reversed(range(len(specs))):
         later.append(touched)
         spec = specs[n]
         touched |= progress.touched.get(spec.id, set())
-        if spec.id in progress.done and (work := look.bind(spec, kept_until(n, specs, progress.done)).work):
-            touched |= work.claims(look.view)
+        if spec.id in progress.reached:
+            touched |= _claims(spec, kept_until(n, specs, progress.done), look)
     return later[::-1]
+
+
+def _claims(spec: StepSpec, kept: Sequence[str], look: Look) -> frozenset[Resource]:
+    """What the step determines; nothing where that cannot be told now, which is said when its turn comes."""
+    try:
+        work = look.bind(spec, kept).work
+        return work.claims(look.view) if work else frozenset()
+    except RecoverError:
+        return frozenset()
 
 
 def kept_until(n: int, specs: Sequence[StepSpec], done: Mapping[str, str]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from worlds import Is, Kept, Spec, Things, Want, bind, check, each, want
 
 from recover.errors import Unreachable
-from recover.events import ActionStarted, StepDone, StepIsolated, StepSkipped
+from recover.events import ActionStarted, StepDone, StepIsolated, StepNoLongerTrue, StepSkipped, StepStarted
 from recover.plan import Plan, Seen, fresh, resumed
 
 ITEMS = ["a", "b", "c"]
@@ -151,7 +151,8 @@ def done(*steps: str) -> list[StepDone]:
     return [StepDone(step, "done", 1) for step in steps]
 
 
-UNTIL_B = done("freeze", "database", "backup", "labels", "api", "login", "middleware[a]", "middleware[b]")
+UNTIL_LOGIN = ("freeze", "database", "backup", "labels", "api", "login")
+UNTIL_B = done(*UNTIL_LOGIN, "middleware[a]", "middleware[b]")
 
 
 def test_what_is_done_and_still_true_is_left_and_the_rest_goes_on() -> None:
@@ -182,6 +183,27 @@ def test_what_the_step_in_flight_touched_is_not_held_against_earlier_steps() -> 
     status = resume(after(*UNTIL_B, intent), world(api="off", worker="off"))
     assert status["middleware[b]"] == "done"
     assert status["middleware[c]"] == "to do"
+
+
+def test_what_is_to_be_done_again_after_a_hiccup_is_not_held_against_the_steps_before_it() -> None:
+    """Killed between "the worker is no longer true" and its being done again: nothing is stopped for that."""
+    hiccup = (StepNoLongerTrue("login", "it did not answer"), StepStarted("login", "", ""), *done("login"))
+    status = resume(after(*UNTIL_B, *done("middleware[c]", "worker"), *hiccup), world())
+    assert {step for step, word in status.items() if word == "done"} == set(UNTIL_LOGIN)
+    assert {word for step, word in status.items() if step not in UNTIL_LOGIN} == {"to do"}
+
+
+def test_a_step_that_cannot_be_bound_now_is_no_reason_to_refuse_the_steps_before_it() -> None:
+    def only_while_it_runs(spec: Any, kept: Any) -> Any:
+        if spec.id == "worker":
+            raise Unreachable("where api:80 is published is known only while it runs")
+        return bind(spec, kept)
+
+    kept = after(
+        *UNTIL_B, StepStarted("worker", "Worker", ""), ActionStarted("worker", "set worker", "x", ("worker",), {})
+    )
+    made = resumed(stack(), kept.progress, only_while_it_runs, world(api="a,b"))  # type: ignore[arg-type]
+    assert {item.spec.id: item.status for item in made.items}["freeze"] == "done"
 
 
 def test_isolated_and_skipped_steps_stay_as_they_are() -> None:

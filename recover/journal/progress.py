@@ -17,7 +17,9 @@ class Progress:
     `steps` maps every step's id to its content hash, in order. `done` holds how each finished step
     was finished; a step that was skipped as not needed is in `skipped`. `in_flight` is the step
     with an intent and no end; `pending` are those of its intents whose effect is unrecorded: in doubt.
-    `acts` are all intents that were not taken back, by the number of their record: each may have had an effect.
+    `reached` are the steps that were begun and not taken back, also those that are to be done again: what they
+    determine is no longer as the steps before them left it. `acts` are all intents that were not taken back, by the
+    number of their record: each may have had an effect.
     `approvals` are the yeses at a gate that is not passed yet, `asked` when it was first asked (UTC). `aborted`: by
     whom and why the run was ended for good.
     `rolling_back` are the steps of a rollback that has not come to its end; `taken_back`: the last thing that the
@@ -40,6 +42,7 @@ class Progress:
     skipped: dict[str, str] = field(default_factory=dict)
     isolated: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    reached: set[str] = field(default_factory=set)
     touched: dict[str, set[str]] = field(default_factory=dict)
     effects: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     acts: dict[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class Progress:
     @property
     def acted(self) -> bool:
         """Has the run changed anything?"""
-        return any(self.touched.values())
+        return bool(self.acts)
 
     @property
     def resumable(self) -> bool:
@@ -108,6 +111,7 @@ def _run_resumed(p: Progress, data: Mapping[str, Any]) -> None:
 
 def _step_started(p: Progress, data: Mapping[str, Any]) -> None:
     p.current, p.taken_back = data["step"], False
+    p.reached.add(data["step"])
     p.failed.pop(data["step"], None)
 
 
@@ -167,6 +171,12 @@ def _forget(p: Progress, step: str) -> None:
         p.in_flight, p.pending = None, ()
 
 
+def _take_back(p: Progress, step: str) -> None:
+    """Forget it, and leave what it determines to the steps before it."""
+    _forget(p, step)
+    p.reached.discard(step)
+
+
 def _approved(p: Progress, data: Mapping[str, Any]) -> None:
     p.approvals.setdefault(data["step"], []).append(data)
 
@@ -182,17 +192,17 @@ def _rollback_started(p: Progress, data: Mapping[str, Any]) -> None:
 def _undo_started(p: Progress, data: Mapping[str, Any]) -> None:
     """From now on the step cannot be counted upon, whatever becomes of the undo."""
     p.current = data["step"]
-    _forget(p, data["step"])
+    _take_back(p, data["step"])
 
 
 def _undo_done(p: Progress, data: Mapping[str, Any]) -> None:
     p.acts.pop(data["act"], None)
-    _forget(p, data["step"])
+    _take_back(p, data["step"])
 
 
 def _rollback_done(p: Progress, data: Mapping[str, Any]) -> None:
     for step in data["steps"]:
-        _forget(p, step)
+        _take_back(p, step)
     p.rolling_back, p.current, p.taken_back = (), "", True
 
 
@@ -205,6 +215,7 @@ def _ended(p: Progress, data: Mapping[str, Any]) -> None:
 
 
 def _landed(p: Progress, step: str) -> None:
+    p.reached.add(step)
     if p.in_flight == step:
         p.in_flight, p.pending = None, ()
     p.current = ""

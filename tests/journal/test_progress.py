@@ -9,6 +9,7 @@ from recover.events import (
     ActionDone,
     ActionStarted,
     Event,
+    RollbackStarted,
     RunEnded,
     RunResumed,
     RunStarted,
@@ -20,6 +21,7 @@ from recover.events import (
     StepSkipped,
     StepStarted,
     TargetBound,
+    UndoStarted,
 )
 from recover.journal.progress import Progress, fold
 from recover.journal.records import NAME, FileJournal, create, records
@@ -111,6 +113,14 @@ def test_a_step_that_is_no_longer_true_takes_all_later_ones_with_it(tmp_path: Pa
     done = [StepDone(step, "done", 1) for step in "ab"]
     p = after(tmp_path, BEGIN, *done, INTENT, StepIsolated("c", "x"), StepNoLongerTrue("b", "label gone"))
     assert (p.done, p.isolated, p.touched, p.in_flight) == ({"a": "done"}, {}, {}, None)
+
+
+def test_what_a_run_has_reached_it_has_reached_until_it_is_taken_back(tmp_path: Path) -> None:
+    begun = (*intents("x"), StepDone("b", "done", 1), StepStarted("c", "C", "S"))
+    again = after(tmp_path / "1", BEGIN, *begun, StepNoLongerTrue("b", "it did not answer"))
+    assert (again.reached, again.acted) == ({"b", "c"}, True)
+    undo = (RollbackStarted(("b",), "x"), UndoStarted(2, "b", "undo x", (), {}))
+    assert after(tmp_path / "2", BEGIN, *begun, *undo).reached == {"c"}
 
 
 def test_a_failure_is_forgotten_with_the_step_that_it_was_of(tmp_path: Path) -> None:
