@@ -28,6 +28,34 @@ left = [
 ]
 print(folder.path, folder.reaper.pid, *(process.pid for process in left), flush=True)
 """
+MANY = """
+import os, signal, subprocess
+from helpers import run_folder
+
+folder = run_folder.begin()
+folder.tests.mkdir()
+long = ["sleep", "600", *["0"] * 120]  # sleep adds its operands up
+quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+left = [subprocess.Popen(long, cwd=folder.tests, start_new_session=True, **quiet) for _ in range(60)]
+print(folder.path, folder.reaper.pid, *(process.pid for process in left), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+SHARED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from helpers import run_folder
+
+folder = run_folder.begin()
+folder.tests.mkdir()
+segment = Path("/dev/shm") / f"PostgreSQL.{folder.run}"
+segment.write_bytes(bytes(4096))
+maps = f"import mmap, os, time; kept = mmap.mmap(os.open({str(segment)!r}, os.O_RDWR), 4096)"
+words = [sys.executable, "-I", "-S", "-c", f"{maps}; print(flush=True); time.sleep(600)"]
+left = subprocess.Popen(words, cwd=folder.tests, stdout=subprocess.PIPE)
+left.stdout.readline()
+print(folder.path, segment, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 KILLED = f"{RUN}\nos.kill(os.getpid(), signal.SIGKILL)\n"
 ENDED = f"{RUN}\nprint(*folder.end(failed=False), sep='\\n')\n"
 WELL = "from helpers import run_folder\nprint(run_folder.begin().end(failed=False))\n"
@@ -55,6 +83,23 @@ def test_a_killed_run_leaves_no_process_and_no_file() -> None:
     folder, *pids = done.stdout.split()
     until(lambda: not Path(folder).exists())
     until(lambda: not any(alive(int(pid)) for pid in pids))
+
+
+def test_a_killed_run_that_left_more_than_a_page_of_processes_leaves_none() -> None:
+    """Who would be told is gone, and what is to be told is more than a buffer holds."""
+    done = run(MANY)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    folder, *pids = done.stdout.split()
+    until(lambda: not Path(folder).exists())
+    until(lambda: not any(alive(int(pid)) for pid in pids))
+
+
+def test_a_killed_run_leaves_no_shared_memory_of_a_server() -> None:
+    done = run(SHARED)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    folder, segment = done.stdout.split()
+    until(lambda: not Path(folder).exists())
+    assert not Path(segment).exists()
 
 
 def test_what_a_run_that_ended_left_behind_is_named() -> None:

@@ -100,17 +100,18 @@ class ComposeRuntime:
         Raises PlaybookError when it is not published, Unreachable when the engine chooses the port and
         the container does not run.
         """
-        declared = self._declared(service)
-        published = declared.ports if declared else []
+        written = self._written(service)
+        published = written.ports if written else []
+        wanted = port or next((target for target, _, _ in published), None)
+        for target, host, fixed in published:
+            if target == wanted and fixed:
+                return Address(self._host(host), fixed)
         bound = self._bound(service)
         known = [target for target, _, _ in published] or [target for target, _ in bound]
         if not known or (port is not None and port not in known):
             hint = f"published: {', '.join(map(str, known)) or 'none'}"
             raise PlaybookError(f"{service} does not publish the port {port or ''}".rstrip(), next=hint)
         wanted = port or known[0]
-        for target, host, fixed in published:
-            if target == wanted and fixed:
-                return Address(self._host(host), fixed)
         for target, address in bound:
             if target == wanted:
                 return address
@@ -222,12 +223,18 @@ class ComposeRuntime:
     # --- one service ----------------------------------------------------------------------------
 
     def _declared(self, service: str, overrides: Sequence[Path] = ()) -> Declared | None:
-        """What the file says of it; None for one that only has containers. Raises PlaybookError for none at all."""
+        """What the file says of it, with its image; None for one that only has containers.
+
+        Raises PlaybookError for none at all.
+        """
+        written = self._written(service, overrides)
+        return replace(written, image=self.engine.image(written.reference) or {}) if written else None
+
+    def _written(self, service: str, overrides: Sequence[Path] = ()) -> Declared | None:
         config: Facts = self.file.read(overrides) if self.file else {}
         said = (config.get("services") or {}).get(service)
         if said is not None:
-            declared = Declared(said, config)
-            return replace(declared, image=self.engine.image(declared.reference) or {})
+            return Declared(said, config)
         if not self._project.listed(service):
             known = self.names()
             if not known:

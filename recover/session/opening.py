@@ -17,6 +17,7 @@ from recover.journal.lock import who
 from recover.journal.records import write_private
 from recover.live import LiveWorld
 from recover.marked_yaml import did_you_mean
+from recover.moment import Moment
 from recover.playbook.model import DatabaseTarget, Playbook, StepSpec, Target
 from recover.playbook.scope import Scope, Step
 from recover.postgres.lease import DatabaseLease
@@ -71,9 +72,10 @@ class Opened:
             self.live.leases = {name: lease.require for name, lease in leases.items()}
             yield
 
-    def forecast(self) -> Forecast:
-        """A preview's view of the world as it is now."""
-        return Forecast(self.live, {name: database.service for name, database in self.target.databases.items()})
+    def forecast(self, moment: Moment | None = None) -> Forecast:
+        """A preview's view of the world as it was in that moment, without one as it is now."""
+        homes = {name: database.service for name, database in self.target.databases.items()}
+        return Forecast(moment or Moment(self.live), homes)
 
     def dsn(self, database: str) -> str:
         """A libpq URI of the database that works as it is and shows no password: it names a password file."""

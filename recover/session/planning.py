@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recover import plan as plans
 from recover.errors import UsageError
+from recover.moment import Moment
 from recover.previewing import preview
 from recover.session import agreeing, outlook
 from recover.session.dropping import dropped
@@ -40,9 +41,10 @@ def plan(
         if against
         else opened(playbook, options, place, looking=True)
     ) as session:
-        planned = plans.fresh(session.specs, session.bind, session.live)
+        now = Moment(session.live)
+        planned = plans.fresh(session.specs, session.bind, now)
         planned = without(planned, options.choice.left_out(session.specs))
-        foreseen = preview(planned, session.bind, session.forecast())
+        foreseen = preview(planned, session.bind, session.forecast(now))
         drops = dropped(session, foreseen)
         ahead = outlook.outlook(session, options, foreseen, drops)
         title = f"{playbook.name} on {session.target.name} ({project}): {playbook.title}"

@@ -18,6 +18,7 @@ from recover.events import RunResumed, RunStarted, RunTakenOver, StepApproved
 from recover.journal.lock import project_lock, who
 from recover.journal.records import NAME, FileJournal, create, write_private
 from recover.journal.runs import find, progress
+from recover.moment import Moment
 from recover.previewing import preview
 from recover.session.agreeing import require_unused
 from recover.session.carrying import Carrying, closing_journal
@@ -52,7 +53,7 @@ def run(path: Path | None, options: Options, plan_file: Path | None = None) -> i
         note(f"looking at {len(session.specs)} steps of {playbook.name} on {session.target.name} ({project})")
         if agreement:
             require_unused(agreement, session, options)
-        planned = plan.fresh(session.specs, session.bind, session.live)
+        planned = plan.fresh(session.specs, session.bind, Moment(session.live))
         left_out = agreement.left_out if agreement else options.choice.left_out(session.specs)
         planned = without(planned, left_out)
         if agreement:
@@ -113,7 +114,7 @@ def go_on(it: Reopened, *, accept_edits: bool = False, said: StepApproved | RunT
     it.require_same_target()
     it.end_leftovers()
     note(f"looking at what run {it.folder.name} did")
-    planned = plan.resumed(it.session.specs, it.before, it.session.bind, it.session.live)
+    planned = plan.resumed(it.session.specs, it.before, it.session.bind, Moment(it.session.live))
     agreement = read(it.folder / PLAN) if it.before.plan else None
     with it.journal() as journal:
         if said and (record := journal(said)):
