@@ -64,7 +64,7 @@ def test_a_server_is_kept(postgres_server):
 """
 PYTEST = ["nice", "-n", "5", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 PYTEST += ["-o", "addopts=--import-mode=importlib"]
-EITHER, PURE = "not matrix and not docker", "not matrix and not docker and not postgres"
+EITHER, PURE = "not nightly and not docker", "not nightly and not docker and not postgres"
 COPIED_NOT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".mutants", ".hypothesis", "__pycache__")
 
 # --- the mutants ------------------------------------------------------------------------------------------------------

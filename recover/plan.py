@@ -11,7 +11,9 @@ every step before it, or, if it says so, on those in its `needs` alone. Hence a 
 When a check fails that no needed step would explain, the cause is unknown and every step is needed.
 
 A resumed run probes what is done, in order; from the first step that is no longer true everything
-is to do again. What cannot be seen is not taken for untrue: the resume is refused.
+is to do again. What later steps determine is not held against an earlier one, as far as the run has reached them or
+nothing that is left to do rests on the earlier one: a colleague who starts the last service by hand must not bring the
+stack down. What cannot be seen is not taken for untrue: the resume is refused.
 """
 
 from __future__ import annotations
@@ -194,18 +196,13 @@ class _Needs:
         wrong = self.seen[n].wrong()
         if not (wrong or self.specs[n].supports):
             return ""
-        resting = [m for m in range(n + 1, len(self.specs)) if self.reasons[m] and self._rests_on(m, n)]
+        after = range(n + 1, len(self.specs))
+        resting = [m for m in after if self.reasons[m] and _rests_on(self.specs[m], self.specs[n])]
         if not resting:
             return ""
         if self.specs[n].supports:
             return _supported(self.seen[n], [self.seen[m] for m in resting])
         return f"{wrong}, and step {self.specs[resting[0]].id} needs it"
-
-    def _rests_on(self, m: int, n: int) -> bool:
-        """The final checks ask for the outcome; they rest on no step in particular."""
-        if not self.specs[m].needs:
-            return self.specs[m].id != FINAL
-        return self.specs[n].id in self.specs[m].needs
 
     def _changed_before(self) -> None:
         changed: set[Resource] = set()
@@ -227,6 +224,13 @@ class _Needs:
 
     def _add(self, n: int, reason: str) -> None:
         self.reasons[n] = self.reasons[n] or reason
+
+
+def _rests_on(later: StepSpec, earlier: StepSpec) -> bool:
+    """The final checks ask for the outcome; they rest on no step in particular."""
+    if not later.needs:
+        return later.id != FINAL
+    return earlier.id in later.needs
 
 
 def _stands_alone(spec: StepSpec) -> bool:
@@ -255,7 +259,7 @@ def _supported(at: Seen, needed: list[Seen]) -> str:
 def resumed(specs: Sequence[StepSpec], progress: Progress, bind: Bind, view: View) -> Plan:
     """The plan of a run that goes on: what is done is probed again."""
     look = Look(view, bind)
-    later = _touched_later(specs, progress, look)
+    later = _superseded(specs, progress, look)
     items: list[Planned] = []
     for n, spec in enumerate(specs):
         planned = _again(spec, kept_until(n, specs, progress.done), later[n], progress, look)
@@ -285,19 +289,22 @@ def _again(spec: StepSpec, kept: Sequence[str], later: frozenset[Resource], prog
     return Planned(spec, "no longer true", wrong) if wrong else Planned(spec, "done")
 
 
-def _touched_later(specs: Sequence[StepSpec], progress: Progress, look: Look) -> list[frozenset[Resource]]:
-    """Per step what the later ones determine that the run has reached, whether they count as done or not.
+def _superseded(specs: Sequence[StepSpec], progress: Progress, look: Look) -> list[frozenset[Resource]]:
+    """Per step what later ones determine, so that its being otherwise is nothing to do again.
 
-    Else a step that is to be done again would be held against "stop everything", and the stack go down for it.
+    Else a service that a step started before it was to be done again, or that somebody has started since, would be
+    held against "stop everything", and the stack go down for it.
     """
     later: list[frozenset[Resource]] = []
-    touched: frozenset[Resource] = frozenset()
+    reached = unreached = frozenset[Resource]()
     for n in reversed(range(len(specs))):
-        later.append(touched)
-        spec = specs[n]
-        touched |= progress.touched.get(spec.id, set())
-        if spec.id in progress.reached:
-            touched |= _claims(spec, kept_until(n, specs, progress.done), look)
+        left = (spec for spec in specs[n + 1 :] if spec.id not in progress.finished)
+        later.append(reached if any(_rests_on(spec, specs[n]) for spec in left) else reached | unreached)
+        claims = _claims(specs[n], kept_until(n, specs, progress.done), look)
+        if specs[n].id in progress.reached:
+            reached |= claims
+        reached |= progress.touched.get(specs[n].id, set())
+        unreached |= claims
     return later[::-1]
 
 

@@ -72,7 +72,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """By file means: by file, and one whole replica after the other."""
+    """By file means: by file, and each drill by itself."""
     return scheduler(config, log) if config.getoption("dist") == "loadfile" else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections import Counter
+from collections.abc import Sequence
 
 from drilling import PLAYBOOK, ROOT, Drill
 from engines import docker
@@ -12,6 +13,7 @@ from engines import docker
 from recover.checks import CHECK_TYPES
 from recover.journal.records import NAME, records
 from recover.playbook.load import load
+from recover.playbook.model import StepSpec
 from recover.steps import STEP_TYPES
 
 POINTS = ("before-act", "after-act", "after-effect")
@@ -29,14 +31,27 @@ EXPECTED = {
 
 def steps_of(target: str) -> list[str]:
     """The steps of the shipped playbook that are not left out on this target."""
+    return [step.id for step in _specs(target)]
+
+
+def one_of_each_kind(target: str) -> list[str]:
+    """Of these steps: of several in a stage that do, need and ask the same, for something else each, the first."""
+    kinds: dict[object, str] = {}
+    for step in _specs(target):
+        asks = tuple(check.kind for check in step.checks)
+        kinds.setdefault((step.stage, step.kind, step.needs, asks, step.on_failure), step.id)
+    return list(kinds.values())
+
+
+def _specs(target: str) -> list[StepSpec]:
     steps = load(ROOT / PLAYBOOK, {}, STEP_TYPES, CHECK_TYPES).steps
-    return [step.id for step in steps if step.when is None or f"'{target}'" in step.when.text]
+    return [step for step in steps if step.when is None or f"'{target}'" in step.when.text]
 
 
-def chain(drill: Drill) -> None:
-    """One run, killed at every point of every step and continued each time."""
-    begin, target = True, drill.runtime
-    for step in steps_of(target):
+def chain(drill: Drill, steps: Sequence[str]) -> None:
+    """One run, killed at every point of these steps and continued each time."""
+    begin = True
+    for step in steps:
         for point in POINTS:
             crash(drill, step, point, begin=begin)
             begin = False

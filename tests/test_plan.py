@@ -193,6 +193,13 @@ def test_what_is_to_be_done_again_after_a_hiccup_is_not_held_against_the_steps_b
     assert {word for step, word in status.items() if step not in UNTIL_LOGIN} == {"to do"}
 
 
+def test_what_somebody_started_before_its_step_is_held_against_those_only_that_the_rest_still_rests_on() -> None:
+    """The worker runs, and its step was not reached: the labels want it stopped, the middlewares do not care."""
+    assert resume(after(*done("freeze", "database")), world(api="off"))["freeze"] == "no longer true"
+    status = resume(after(*UNTIL_B), world(api="a,b"))
+    assert (status["freeze"], status["middleware[b]"], status["worker"]) == ("done", "done", "to do")
+
+
 def test_a_step_that_cannot_be_bound_now_is_no_reason_to_refuse_the_steps_before_it() -> None:
     def only_while_it_runs(spec: Any, kept: Any) -> Any:
         if spec.id == "worker":

@@ -34,11 +34,11 @@ def broken_drill(tmp_path: Path, warm: None) -> Iterator[Drill]:
 
 @pytest.fixture
 def seldom_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine asks each container for its health every 30 s, not every 5 s: that takes a fifth of two cores.
+    """The engine asks each container for its health every 300 s, not every 5 s: that takes a fifth of two cores.
 
     For drills that rest on no result of the engine's: `drill` and `run` ask the containers themselves.
     """
-    monkeypatch.setenv("HEALTH_INTERVAL", "30s")
+    monkeypatch.setenv("HEALTH_INTERVAL", "300s")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from crashing import assert_recovered, broken, chain, schema_changes
+from crashing import assert_recovered, broken, chain, one_of_each_kind, schema_changes, steps_of
 from drilling import Drill
 from engines import IMAGE, docker, own_name
 from proxies import proxy
@@ -64,7 +64,17 @@ def counting_creations(drill: Drill) -> Iterator[Counter[str]]:
         events.stdout.close()
 
 
-def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_container_twice(compose_drill: Drill) -> None:
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(one_of_each_kind("compose"), id="of one step of each kind"),
+        pytest.param(steps_of("compose"), id="of every step", marks=pytest.mark.nightly),
+    ],
+)
+def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_container_twice(
+    compose_drill: Drill, steps: list[str]
+) -> None:
     drill = compose_drill
     before = drill.census()
     broken(drill)
@@ -82,7 +92,7 @@ def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_contain
     assert set(left(drill).values()) == {"exited"}
 
     with counting_creations(drill) as made:
-        chain(drill)
+        chain(drill, steps)
     assert dict(made) == RECREATED
     assert_recovered(drill, before)
     assert drill.login("disabled@example.com").status == 401

@@ -16,7 +16,7 @@ from recover.journal.records import NAME
 
 @pytest.mark.drill
 def test_one_run_killed_at_every_point_of_every_step_ends_as_if_nothing_had_happened(broken_drill: Drill) -> None:
-    chain(broken_drill)
+    chain(broken_drill, steps_of("local"))
     assert_recovered(broken_drill, broken_drill.before)
     changes = schema_changes(broken_drill)
     assert len(changes) == 22

@@ -1,9 +1,8 @@
 """In which order, and by which worker of pytest-xdist, the tests are run.
 
 Tests marked `long` are dealt out first: one that begins last keeps one core busy while the others have nothing to do.
-On a Docker engine the tests go by file, and one replica of 24 containers after the other: two that start at the same
-moment take more than an engine on two cores has, health checks time out, and what is "unhealthy" then says nothing
-about the code.
+On a Docker engine the tests go by file, whole replicas of 24 containers first, two at a time: three that start at the
+same moment take more than an engine on two cores has.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ if TYPE_CHECKING:
     import pytest
 
 ROOT = Path(__file__).parents[2]
-WHOLE_REPLICAS = ("tests/drills/test_compose_", "tests/playbooks/enum_cascade/test_compose_")
+DRILLS = "tests/drills/"
+WHOLE_REPLICAS = (DRILLS + "test_compose_", "tests/playbooks/enum_cascade/test_compose_")
 
 
 def rotated(args: list[str], worker: int, workers: int) -> list[str]:
@@ -50,11 +50,11 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
 
 
 def scheduler(config: Any, log: Any) -> Any:
-    """By file, but all tests of whole replicas are one worker's."""
+    """By file, since the tests of a file share a project; each drill by itself."""
     from xdist.scheduler import LoadScopeScheduling  # only where there are workers
 
-    class ReplicasInTurn(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "whole replicas" if nodeid.startswith(WHOLE_REPLICAS) else nodeid.partition("::")[0]
+            return nodeid if nodeid.startswith(DRILLS) else nodeid.partition("::")[0]
 
-    return ReplicasInTurn(config, log)
+    return ByFile(config, log)

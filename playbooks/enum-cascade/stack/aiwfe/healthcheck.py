@@ -7,7 +7,7 @@ nothing but `socket`: with `urllib` it would take three times as long.
 import socket
 import sys
 
-TIMEOUT = 2.5  # seconds; the engine gives the check 3
+TIMEOUT = 2.5  # seconds; the engine gives the check 10
 SUCCESS = range(200, 400)
 
 
