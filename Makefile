@@ -14,7 +14,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OPTIONS)
 DRILLS := --maxschedchunk 1 --dist load $(addprefix tests/drills/test_,crash_and_resume.py rollback.py middleware.py \
 	monitoring.py plan_file.py diagnose.py faults.py enum_cascade.py enum_doctor.py)
 # By file, since the tests of a file share a project.
-DOCKER := -n 2 --dist loadfile --no-loadscope-reorder
+DOCKER := -n 3 --dist loadfile --no-loadscope-reorder
 # The engine and docker are written in Go, and collect their garbage half as often: a tenth less to compute.
 ENGINE := GOGC=400 .ci/engine run
 # Where it is set, Python compiles every module in every process that a test starts.

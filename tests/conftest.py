@@ -19,7 +19,6 @@ import profiles  # noqa: F401 - chosen before any test is read
 import pytest
 from helpers import clusters, run_folder, turns, warm_services, warm_start
 from helpers.kept_sql import keeping
-from helpers.turns import WHOLE_REPLICAS, scheduler
 
 from recover.drill.postgres import Cluster, Running, server
 from recover.errors import RecoverError
@@ -49,12 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
-    """What takes long first: whole replicas on an engine, and at the head of each worker's share what is marked so."""
+    """What takes long first: at the head of each worker's share what is marked so, on an engine two whole replicas."""
     items[:] = turns.in_order(items)
     yield  # some are deselected, and shuffled where that is asked for
     _, workers = place_of(config)
-    items[:] = turns.dealt(items, workers)
-    items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_REPLICAS))
+    on_an_engine = all(item.get_closest_marker("docker") for item in items)
+    items[:] = turns.spread(items) if on_an_engine else turns.dealt(items, workers)
 
 
 def place_of(config: pytest.Config) -> tuple[int, int]:
@@ -73,7 +72,7 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """By file means: by file, and each drill by itself."""
-    return scheduler(config, log) if config.getoption("dist") == "loadfile" else None
+    return turns.scheduler(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(trylast=True)

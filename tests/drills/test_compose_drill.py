@@ -1,25 +1,36 @@
-"""The main job on a real engine: the 24 containers of the incident, planned, recovered, killed and continued."""
+"""The main job on an engine: the 24 containers of the incident, planned, recovered, killed, continued, taken back."""
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from crashing import assert_recovered, broken, chain, one_of_each_kind, schema_changes, steps_of
 from drilling import Drill
 from engines import IMAGE, docker, own_name
 from proxies import proxy
+from replicas import until
 
 from recover.drill.containers import remove_containers
 
 pytestmark = [pytest.mark.docker, pytest.mark.drill]
 
 ONE_SHOTS = {"migrate", "seed"}
+TAKEN_BACK_AT = (
+    "worker:before-undo",
+    "middleware[csrf]:after-undo",
+    "api:after-undo-effect",
+    "enums:after-undo",
+    "postgres:before-undo",
+)
 RECREATED = {"api": 7, "worker": 1, "webui": 1, "google_sync": 1, "log_watcher": 1}
 """How often a container is to be made: the API degraded and with each of six middlewares, the others for their
 stale image."""
@@ -64,6 +75,36 @@ def counting_creations(drill: Drill) -> Iterator[Counter[str]]:
         events.stdout.close()
 
 
+def configurations(drill: Drill) -> dict[str, Any]:
+    """What each container was made with, and whether it runs."""
+    label = f"label=com.docker.compose.project={drill.project}"
+    names = docker("ps", "--all", "--filter", label, "--format", "{{.Names}}").split()
+    kept = ("Env", "Cmd", "Entrypoint", "User", "WorkingDir")
+    found = {}
+    for facts in json.loads(docker("inspect", *names)):
+        config = {key: facts["Config"][key] for key in kept}
+        config["Env"] = sorted(config["Env"])
+        found[facts["Name"]] = {**config, "image": facts["Image"], "running": facts["State"]["Running"]}
+    return found
+
+
+def looked_at(drill: Drill) -> tuple[Any, Any]:
+    """Rows and labels: PostgreSQL has to be started for it, and is stopped again."""
+    name = f"{drill.project}-postgres-1"
+    docker("start", name)
+    until(lambda: answers(drill), 60)
+    seen = drill.rows(), drill.labels()
+    docker("stop", name)
+    return seen
+
+
+def answers(drill: Drill) -> bool:
+    try:
+        return drill.sql("select 1") == [(1,)]
+    except psycopg.OperationalError:
+        return False
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "steps",
@@ -72,12 +113,14 @@ def counting_creations(drill: Drill) -> Iterator[Counter[str]]:
         pytest.param(steps_of("compose"), id="of every step", marks=pytest.mark.nightly),
     ],
 )
-def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_container_twice(
+def test_planned_by_looking_alone_and_done_and_taken_back_killed_at_every_point(
     compose_drill: Drill, steps: list[str]
 ) -> None:
+    """No container is made twice, and the rollback leaves what was before: configuration, status, rows and labels."""
     drill = compose_drill
     before = drill.census()
     broken(drill)
+    (rows, labels), containers = looked_at(drill), configurations(drill)
     assert len(left(drill)) == 24
     assert set(left(drill).values()) == {"exited"}
 
@@ -104,6 +147,20 @@ def test_planned_by_looking_alone_then_killed_at_every_point_it_makes_no_contain
     changes = schema_changes(drill)
     assert len(changes) == 22
     assert set(changes.values()) == {1}, changes
+    assert configurations(drill) != containers
+
+    for point in TAKEN_BACK_AT:
+        killed = drill.recover("rollback", "--yes", env={"RECOVER_CRASH_AT": point}, expect=None)
+        assert killed.returncode == -signal.SIGKILL, f"{point}: {killed.stdout}\n{killed.stderr}"
+    drill.recover("rollback", "--yes")
+    assert configurations(drill) == containers
+    rows_now, labels_now = looked_at(drill)
+    assert {table: now for table, now in rows_now.items() if now != rows[table]} == {}
+    kept = {name: [label for label in labels_now[name] if label in old] for name, old in labels.items()}
+    assert kept == labels
+
+    drill.resume()
+    assert_recovered(drill, before)
 
 
 def test_one_command_breaks_recovers_scores_and_leaves_nothing(tmp_path: Path, seldom_asked: None) -> None:

@@ -1,8 +1,8 @@
 """In which order, and by which worker of pytest-xdist, the tests are run.
 
 Tests marked `long` are dealt out first: one that begins last keeps one core busy while the others have nothing to do.
-On a Docker engine the tests go by file, whole replicas of 24 containers first, two at a time: three that start at the
-same moment take more than an engine on two cores has.
+On a Docker engine the tests go by file, each drill by itself, and whole replicas of 24 containers are spread among the
+others: three that start at the same moment take more than an engine on two cores has.
 """
 
 from __future__ import annotations
@@ -49,12 +49,31 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     return order
 
 
+def spread(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The tests on an engine: two whole replicas first, the longest before the others, and each further one later."""
+    by_scope: dict[str, list[pytest.Item]] = {}
+    for item in sorted(items, key=lambda item: not item.get_closest_marker("long")):
+        by_scope.setdefault(_scope(item.nodeid), []).append(item)
+    replicas = [own for scope, own in by_scope.items() if scope.startswith(WHOLE_REPLICAS)]
+    others = [own for scope, own in by_scope.items() if not scope.startswith(WHOLE_REPLICAS)]
+    order, others = [*replicas[:2], *others[:1]], others[1:]
+    between = len(others) // max(1, len(replicas) - 1)
+    for replica in replicas[2:]:
+        order += [replica, *others[:between]]
+        others = others[between:]
+    return [item for own in [*order, *others] for item in own]
+
+
+def _scope(nodeid: str) -> str:
+    return nodeid if nodeid.startswith(DRILLS) else nodeid.partition("::")[0]
+
+
 def scheduler(config: Any, log: Any) -> Any:
     """By file, since the tests of a file share a project; each drill by itself."""
     from xdist.scheduler import LoadScopeScheduling  # only where there are workers
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid if nodeid.startswith(DRILLS) else nodeid.partition("::")[0]
+            return _scope(nodeid)
 
     return ByFile(config, log)
