@@ -298,7 +298,7 @@ def _superseded(specs: Sequence[StepSpec], progress: Progress, look: Look) -> li
     later: list[frozenset[Resource]] = []
     reached = unreached = frozenset[Resource]()
     for n in reversed(range(len(specs))):
-        left = (spec for spec in specs[n + 1 :] if spec.id not in progress.finished)
+        left = (spec for spec in specs[n + 1 :] if spec.id not in {*progress.finished, *progress.left_out})
         later.append(reached if any(_rests_on(spec, specs[n]) for spec in left) else reached | unreached)
         claims = _claims(specs[n], kept_until(n, specs, progress.done), look)
         if specs[n].id in progress.reached:
@@ -311,8 +311,8 @@ def _superseded(specs: Sequence[StepSpec], progress: Progress, look: Look) -> li
 def _claims(spec: StepSpec, kept: Sequence[str], look: Look) -> frozenset[Resource]:
     """What the step determines; nothing where that cannot be told now, which is said when its turn comes."""
     try:
-        work = look.bind(spec, kept).work
-        return work.claims(look.view) if work else frozenset()
+        step = look.bind(spec, kept)
+        return step.work.claims(look.view) if step.work and not step.unless else frozenset()
     except RecoverError:
         return frozenset()
 

@@ -200,6 +200,23 @@ def test_what_somebody_started_before_its_step_is_held_against_those_only_that_t
     assert (status["freeze"], status["middleware[b]"], status["worker"]) == ("done", "done", "to do")
 
 
+def test_a_step_that_was_left_out_rests_on_nothing() -> None:
+    specs = [want("freeze", a="off"), want("b", b=1), replace(want("a", a="on"), needs=("b",))]
+    kept = Kept(specs)
+    kept(StepDone("freeze", "done", 1))
+    kept.progress.left_out = ("b",)
+    made = resumed(specs, kept.progress, bind, Things({"a": "on"}))  # type: ignore[arg-type]
+    assert [item.status for item in made.items] == ["done", "not needed", "to do"]
+
+
+def test_what_a_step_that_does_not_apply_would_determine_is_held_against_the_others() -> None:
+    def not_here(spec: Any, kept: Any) -> Any:
+        return replace(bind(spec, kept), unless="not on this target") if spec.id == "worker" else bind(spec, kept)
+
+    made = resumed(stack(), after(*UNTIL_B).progress, not_here, world(api="a,b"))  # type: ignore[arg-type]
+    assert {item.spec.id: item.status for item in made.items}["freeze"] == "no longer true"
+
+
 def test_a_step_that_cannot_be_bound_now_is_no_reason_to_refuse_the_steps_before_it() -> None:
     def only_while_it_runs(spec: Any, kept: Any) -> Any:
         if spec.id == "worker":
