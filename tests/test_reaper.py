@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from replicas import until
 
 ROOT = Path(__file__).parents[1]
@@ -77,17 +78,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_killed_run_leaves_no_process_and_no_file() -> None:
-    done = run(KILLED)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    folder, *pids = done.stdout.split()
-    until(lambda: not Path(folder).exists())
-    until(lambda: not any(alive(int(pid)) for pid in pids))
-
-
-def test_a_killed_run_that_left_more_than_a_page_of_processes_leaves_none() -> None:
-    """Who would be told is gone, and what is to be told is more than a buffer holds."""
-    done = run(MANY)
+@pytest.mark.parametrize("left", [KILLED, MANY], ids=["each kind", "more to tell than a buffer holds"])
+def test_a_killed_run_leaves_no_process_and_no_file(left: str) -> None:
+    done = run(left)
     assert done.returncode == -signal.SIGKILL, done.stderr
     folder, *pids = done.stdout.split()
     until(lambda: not Path(folder).exists())

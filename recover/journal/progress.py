@@ -17,7 +17,7 @@ class Progress:
     `steps` maps every step's id to its content hash, in order. `done` holds how each finished step
     was finished; a step that was skipped as not needed is in `skipped`. `in_flight` is the step
     with an intent and no end; `pending` are those of its intents whose effect is unrecorded: in doubt.
-    `reached` are the steps that were begun and not taken back, also those that are to be done again: what they
+    `reached` are the steps that were begun, or left off, and not taken back since, also those to be done again: what they
     determine is no longer as the steps before them left it. `acts` are all intents that were not taken back, by the
     number of their record: each may have had an effect.
     `approvals` are the yeses at a gate that is not passed yet, `asked` when it was first asked (UTC). `aborted`: by
