@@ -17,9 +17,9 @@ class Progress:
     `steps` maps every step's id to its content hash, in order. `done` holds how each finished step
     was finished; a step that was skipped as not needed is in `skipped`. `in_flight` is the step
     with an intent and no end; `pending` are those of its intents whose effect is unrecorded: in doubt.
-    `reached` are the steps that were begun, or left off, and not taken back since, also those to be done again: what they
-    determine is no longer as the steps before them left it. `acts` are all intents that were not taken back, by the
-    number of their record: each may have had an effect.
+    `reached` are the steps that were begun, or left off, and not taken back since, also those to be done again: what
+    they determine is no longer as the steps before them left it. `acts` are all intents that were not taken back, by
+    the number of their record: each may have had an effect.
     `approvals` are the yeses at a gate that is not passed yet, `asked` when it was first asked (UTC). `aborted`: by
     whom and why the run was ended for good.
     `rolling_back` are the steps of a rollback that has not come to its end; `taken_back`: the last thing that the
