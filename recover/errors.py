@@ -59,6 +59,12 @@ class JournalError(StepError):
     """The journal cannot be written, so nothing more is done (no act without an intent)."""
 
 
+class StateLost(JournalError):
+    """A file of the run was taken away, or changed, under the run that writes it: nothing more is done."""
+
+    exit_code = 7
+
+
 class RolledBack(StepError):
     """A step failed, and what it had done was taken back and verified."""
 

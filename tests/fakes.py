@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recover.errors import PlaybookError
+from recover.journal.places import head_file
+from recover.journal.records import records
 from recover.marked_yaml import did_you_mean
 from recover.stack import AS_DECLARED, Address, Given, ServiceState, Status
 
@@ -133,3 +135,9 @@ class FakeServices:
 
 def mine() -> None:
     """A project's lock that nobody takes away."""
+
+
+def died_before_its_head_was_kept(journal: Path) -> None:
+    """The head of a run as a process leaves it that dies while it writes its last line: that of the line before."""
+    *_, before, _ = records(journal)
+    head_file(journal.parent).write_text(f"{before.n:012d} {before.hash}\n")

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import getpass
 import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from recover.errors import JournalError, Locked, LostOwnership
+from recover.journal.places import in_place, open_file, open_folder, project_folder
 from recover.journal.progress import fold
 from recover.journal.records import NAME, records
+
+LOCK, TAKEN = "lock", "lock.taken-"
+"""The project's lock file, and what the name of one that was taken over begins with."""
+
+NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP, errno.EISDIR)
+"""What file systems without locks (on folders) say; NFS locks a file exclusively only where it can be written."""
 
 LOOK, LOOKS = 0.01, 10
 """Seconds a `status` may hold the lock for its look, and how often a start tries again for it."""
@@ -31,37 +41,101 @@ def who() -> tuple[str, str]:
     return person, socket.gethostname()
 
 
+@dataclass
+class ProjectLock:
+    """The project's folder and its lock file, both open; `whole` once both are locked.
+
+    The file says who holds it, and can be taken over. The folder cannot be: who removes the file, or puts another one
+    in its place, makes no second run possible. (NFS locks no folders; there only the file is locked.)
+    """
+
+    folder: Path
+    place: int
+    handle: int
+    whole: bool = False
+
+    def require(self) -> None:
+        """Raises LostOwnership unless the folder and the file of these names are those that are locked."""
+        path = self.folder / LOCK
+        for handle, mine in ((self.place, self.folder), (self.handle, path)):
+            if not in_place(handle, mine):
+                raise LostOwnership(
+                    "lost ownership: the project's lock was taken away from this run, so nothing more is done",
+                    where=str(mine),
+                    why="it was moved, deleted or replaced, or the run was taken over; an act in flight is in doubt",
+                    next=f"recover status --state-dir {quote(str(self.folder.parent))}",
+                )
+        self._complete()
+
+    def take(self) -> None:
+        """Lock both. Raises Locked, naming the holder."""
+        try:
+            if not _soon(lambda: _locked(self.handle)):
+                raise self._held_by(_card(self.handle))
+        except OSError as error:
+            raise _unusable(self.folder, error) from None
+        if not _soon(lambda: self._complete() or _taken_over(self.folder)):
+            raise self._without_its_file()
+
+    def _complete(self) -> bool:
+        """Have the folder locked too, where it can be: it is free once a run that was taken over has ended."""
+        if not self.whole:
+            try:
+                self.whole = _locked(self.place)
+            except OSError as error:
+                self.whole = error.errno in NO_LOCKS
+        return self.whole
+
+    def sign(self, run: str) -> None:
+        """Say in the file who holds it."""
+        person, host = who()
+        card = {"by": person, "host": host, "pid": os.getpid(), "run": run, "since": datetime.now(UTC).isoformat()}
+        try:
+            os.ftruncate(self.handle, 0)
+            os.pwrite(self.handle, json.dumps(card).encode(), 0)
+        except OSError as error:
+            raise _unusable(self.folder, error) from None
+
+    def _held_by(self, card: Mapping[str, Any]) -> Locked:
+        return Locked(
+            f"{card.get('by', 'somebody')} on {card.get('host', 'this machine')} is running "
+            f"{card.get('run', 'another run')}{_step(self.folder, card)}{_age(card)}",
+            where=str(self.folder / LOCK),
+            why=f"process {card.get('pid', '?')} holds the project's lock",
+            next="recover status",
+        )
+
+    def _without_its_file(self) -> Locked:
+        pid = _locker(self.place)
+        return Locked(
+            "another run holds the project's folder, and its lock file was removed or replaced",
+            where=str(self.folder),
+            why=f"{f'process {pid}' if pid else 'a process'} has the folder locked; it stops at its next line",
+            next=f"look at it, or end it: ps -fp {pid}" if pid else "recover status",
+        )
+
+
 @contextmanager
 def project_lock(state: Path, project: str, run: str) -> Iterator[Callable[[], None]]:
     """Hold the project for `run`. Raises Locked, naming the holder, when another process does.
 
     What it gives raises LostOwnership once the lock was taken away: a new holder would lock another file.
     """
-    folder = state / project
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _unusable(folder, error) from None
-    try:
-        _take(handle, folder)
-        _sign(handle, run, folder)
+    folder = project_folder(state, project)
+    with ExitStack() as held:
         try:
-            yield lambda: _require(handle, folder / "lock")
-        finally:
-            os.ftruncate(handle, 0)  # nobody's card is left lying about
-    finally:
-        os.close(handle)
-
-
-def _require(handle: int, path: Path) -> None:
-    """Raises LostOwnership unless the file of that name is the one that is locked."""
-    try:
-        mine = os.path.samestat(os.fstat(handle), path.stat())
-    except OSError:
-        mine = False
-    if not mine:
-        raise LostOwnership("lost ownership: the project's lock was taken away from this run", where=str(path))
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place = open_folder(folder)
+            held.callback(os.close, place)
+            handle = open_file(folder / LOCK, os.O_RDWR | os.O_CREAT)
+            held.callback(os.close, handle)
+        except OSError as error:
+            raise _unusable(folder, error) from None
+        lock = ProjectLock(folder, place, handle)
+        lock.take()
+        lock.sign(run)
+        held.callback(os.ftruncate, handle, 0)  # nobody's card is left lying about
+        yield lock.require
 
 
 def take_from(state: Path, project: str) -> str:
@@ -72,9 +146,9 @@ def take_from(state: Path, project: str) -> str:
     card = holder(state, project)
     if not card:
         return ""
-    lock = state / project / "lock"
+    lock = project_folder(state, project) / LOCK
     try:
-        lock.rename(lock.with_name(f"lock.taken-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
+        lock.rename(lock.with_name(f"{TAKEN}{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
     except OSError as error:
         raise _unusable(lock.parent, error) from None
     return f"{card.get('by', 'somebody')} on {card.get('host', 'an unknown machine')}"
@@ -83,32 +157,16 @@ def take_from(state: Path, project: str) -> str:
 def holder(state: Path, project: str) -> dict[str, Any]:
     """Who holds the project, or {}. The kernel is asked, with a shared lock that a starter waits out."""
     try:
-        handle = os.open(state / project / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        handle = open_file(project_folder(state, project) / LOCK)
     except OSError:
         return {}
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _holder(handle)
+        return _card(handle)
     finally:
         os.close(handle)
     return {}
-
-
-def _take(handle: int, folder: Path) -> None:
-    for _ in range(LOOKS):
-        try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(LOOK)
-    card = _holder(handle)
-    raise Locked(
-        f"{card.get('by', 'somebody')} on {card.get('host', 'this machine')} is running "
-        f"{card.get('run', 'another run')}{_step(folder, card)}{_age(card)}",
-        where=str(folder / "lock"),
-        why=f"process {card.get('pid', '?')} holds the project's lock",
-        next="recover status",
-    )
 
 
 def _unusable(folder: Path, error: OSError) -> JournalError:
@@ -116,17 +174,55 @@ def _unusable(folder: Path, error: OSError) -> JournalError:
     return JournalError(what, where=str(folder), why=error.strerror or str(error), next="make space, or --state-dir")
 
 
-def _sign(handle: int, run: str, folder: Path) -> None:
-    person, host = who()
-    card = {"by": person, "host": host, "pid": os.getpid(), "run": run, "since": datetime.now(UTC).isoformat()}
+def _locked(handle: int) -> bool:
+    """Lock it, if nobody else has. Raises OSError where nothing can be locked."""
     try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(card).encode(), 0)
-    except OSError as error:
-        raise _unusable(folder, error) from None
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
-def _holder(handle: int) -> dict[str, Any]:
+def _soon(done: Callable[[], bool]) -> bool:
+    """Is it done within a few looks? What only looks holds a lock no longer."""
+    for _ in range(LOOKS):
+        if done():
+            return True
+        time.sleep(LOOK)
+    return False
+
+
+def _taken_over(folder: Path) -> bool:
+    """Does a run live here that was taken over? It still has its old lock file locked, and the folder with it."""
+    return any(_is_held(path) for path in folder.glob(f"{TAKEN}*"))
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        handle = open_file(path)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _locker(handle: int) -> int:
+    """The one process that has this locked, as Linux says (proc(5), /proc/locks); 0 when it cannot be told."""
+    try:
+        lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    except OSError:
+        return 0
+    inode = os.fstat(handle).st_ino
+    found = {int(line[4]) for line in lines if line[1] == "FLOCK" and line[5].endswith(f":{inode}")}
+    return found.pop() if len(found) == 1 else 0
+
+
+def _card(handle: int) -> dict[str, Any]:
     try:
         card = json.loads(os.pread(handle, 4096, 0))
     except ValueError:
@@ -134,17 +230,17 @@ def _holder(handle: int) -> dict[str, Any]:
     return card if isinstance(card, dict) else {}
 
 
-def _step(folder: Path, holder: dict[str, Any]) -> str:
-    path = folder / str(holder.get("run", "")) / NAME
+def _step(folder: Path, card: Mapping[str, Any]) -> str:
+    path = folder / Path(str(card.get("run", ""))).name / NAME
     if not path.is_file():
         return ""
     current = fold(records(path)).current
     return f", at step {current}" if current else ""
 
 
-def _age(holder: dict[str, Any]) -> str:
+def _age(card: Mapping[str, Any]) -> str:
     try:
-        since = datetime.fromisoformat(str(holder["since"]))
+        since = datetime.fromisoformat(str(card["since"]))
     except (KeyError, ValueError):
         return ""
     return f", for {(datetime.now(UTC) - since).total_seconds():.0f} s"

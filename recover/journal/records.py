@@ -1,9 +1,13 @@
 """The run's memory: one line per event, appended, chained by hashes, durable before the next act.
 
 `STATE/<project>/<run-id>/{journal.jsonl, playbook.yml, plan.json, evidence/}`; folders 0700, files 0600.
-A line is JSON: {"v", "n", "at", "epoch", "event", "data", "prev", "hash"}; `prev` is the hash of the
-line before, `hash` that of this line without its hash. A torn last line (no line feed: the process
-died while writing) is cut off and kept aside; damage anywhere else is refused with the record's number.
+A line is JSON: {"v", "n", "at", "epoch", "event", "data", "kept", "prev", "hash"}; `prev` is the hash of the
+line before, `hash` that of this line without its hash, `kept` the sha256 of each file of the run that was
+written since the line before. A torn last line (no line feed: the process died while writing) is cut off and
+kept aside; damage anywhere else is refused with the record's number.
+
+`STATE/<project>/heads/<run-id>` holds the number and the hash of the last durable line, written after it: a journal
+that ends before its head was cut. One that goes on after it was killed between the two, which is no damage.
 """
 
 from __future__ import annotations
@@ -14,12 +18,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
-from recover.errors import JournalDamaged, JournalError, LostOwnership
-from recover.events import CheckAnswered, CheckWaiting, Event, StepStarted
+from recover.errors import JournalDamaged, JournalError, LostOwnership, StateLost
+from recover.events import CheckAnswered, CheckWaiting, Event, RunEnded, StepStarted
+from recover.journal.places import head_file, in_place, open_file, project_folder
 from recover.secrets import Redactor, Secret
 
 NAME = "journal.jsonl"
@@ -33,8 +39,14 @@ _NOT_KEPT = (CheckWaiting,)
 _NOT_SYNCED = (CheckAnswered, StepStarted)  # durable with the next line that is; nothing is acted on before
 
 
+TEXTS = ("playbook.yml", "plan.json")
+"""The files of a run's folder that say what it does; a line keeps their sha256 once they are there."""
+
+
 class Record(NamedTuple):
-    """One line of a journal. `at` is UTC; `data` holds the event's fields."""
+    """One line of a journal. `at` is UTC; `data` holds the event's fields; `kept` the sha256 of files, None in a line
+    of a version that kept none.
+    """
 
     n: int
     at: datetime
@@ -42,6 +54,19 @@ class Record(NamedTuple):
     event: str
     data: Mapping[str, Any]
     hash: str
+    kept: Mapping[str, str] | None = None
+
+
+class Head(NamedTuple):
+    """The last durable line of a run, as it is kept outside of its folder."""
+
+    n: int
+    hash: str
+
+    @property
+    def short(self) -> str:
+        """As it is printed, for a ticket: 64 bits of the hash, which nobody makes another journal for."""
+        return f"{self.hash[:16]} (record {self.n})"
 
 
 class FileJournal:
@@ -57,60 +82,107 @@ class FileJournal:
         self._n = last.n if last else 0
         self._hash = last.hash if last else GENESIS
         self._attachments = 0
+        self._known = set[str]()
+        self._fresh: dict[str, str] = {}
+        self._written: dict[str, str] = {}
+        if last:
+            self._known.update(name for record in records(path) for name in record.kept or ())
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._file = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             self._end = os.fstat(self._file).st_size
+            self._head = self._open_head(head_file(path.parent))
         except OSError as error:
             raise _unwritable(path, error) from None
 
     def __call__(self, event: Event) -> Record | None:
         """Keep the event; its record, or None for an event that is only shown.
 
-        Raises JournalError when it cannot be made durable, or its file is not where it was; LostOwnership when the run
-        was taken over: the lock is another's, or another process has written since.
+        Raises JournalError when it cannot be made durable, StateLost when a file of the run is not where it was;
+        LostOwnership when the run was taken over: the lock is another's, or another process has written since.
         """
         if isinstance(event, _NOT_KEPT):
             return None
         try:
             return self._append(event)
+        except FileNotFoundError as error:
+            raise self._lost(Path(error.filename)) from None
         except OSError as error:
             raise _unwritable(self.path, error) from None
 
+    @property
+    def head(self) -> Head:
+        """The last line."""
+        return Head(self._n, self._hash)
+
     def close(self) -> None:
-        """Release the file."""
+        """Release the files."""
         os.close(self._file)
+        os.close(self._head)
 
     def _append(self, event: Event) -> Record:
         self._owned()
-        here = os.fstat(self._file)
-        if not self._in_place(here):
-            raise JournalError(
-                "the run's journal is not where it was, so nothing more is done",
-                where=str(self.path),
-                why="it was moved, deleted or replaced",
-                next="put it back, then: recover resume",
-            )
-        if here.st_size != self._end:
+        for handle, path in ((self._file, self.path), (self._head, head_file(self.path.parent))):
+            if not in_place(handle, path):
+                raise self._lost(path)
+        if os.fstat(self._file).st_size != self._end:
             raise LostOwnership("lost ownership: another process goes on with this run", where=str(self.path))
         data: Any = {f.name: self._clean(f.name, plain(getattr(event, f.name))) for f in fields(event)}
         data = self._shelve(data) if isinstance(event, CheckAnswered) else data
+        if isinstance(event, RunEnded):
+            self._require_whole()
         n, at, name = self._n + 1, datetime.now(UTC), type(event).__name__
         stamp = at.isoformat(timespec="microseconds")
-        line, digest = seal(
-            {"v": 1, "n": n, "at": stamp, "epoch": self.epoch, "event": name, "data": data, "prev": self._hash}
-        )
+        kept = self._newly_kept()
+        body = {"v": 1, "n": n, "at": stamp, "epoch": self.epoch, "event": name, "data": data, "kept": kept}
+        line, digest = seal({**body, "prev": self._hash})
         self._write(line)
         if not isinstance(event, _NOT_SYNCED):
             os.fsync(self._file)
+            os.pwrite(self._head, _head_line(n, digest), 0)
         self._n, self._hash = n, digest
-        return Record(n, at, self.epoch, name, data, digest)
+        self._known.update(kept)
+        self._written.update(kept)
+        self._fresh.clear()
+        return Record(n, at, self.epoch, name, data, digest, kept)
 
-    def _in_place(self, mine: os.stat_result) -> bool:
-        """Is the file of the journal's name the one that is open here?"""
-        try:
-            return os.path.samestat(mine, self.path.stat())
-        except FileNotFoundError:
-            return False
+    def _newly_kept(self) -> dict[str, str]:
+        """The sha256 of each file of the run that no line has yet."""
+        for name in TEXTS:
+            path = self.path.with_name(name)
+            if name not in self._known and path.exists():
+                self._fresh[name] = digest_of(path)
+        return dict(self._fresh)
+
+    def _require_whole(self) -> None:
+        """What a run says at its end rests on what it wrote: every line and file of this process is read again.
+
+        Raises JournalDamaged, StateLost.
+        """
+        for _ in records(self.path):
+            pass
+        for name, digest in self._written.items():
+            path = self.path.parent / name
+            if digest_of(path) != digest:
+                raise self._lost(path)
+
+    def _open_head(self, path: Path) -> int:
+        """The head's file, durable from the first line on."""
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        handle = open_file(path, os.O_WRONLY | os.O_CREAT)
+        os.pwrite(handle, _head_line(self._n, self._hash), 0)
+        os.fsync(handle)
+        for folder in (path.parent, path.parent.parent):
+            sync_folder(folder)
+        return handle
+
+    def _lost(self, path: Path) -> StateLost:
+        run = self.path.parent
+        return StateLost(
+            "the run's record is not as it was written, so nothing more is done",
+            where=str(path),
+            why="it was moved, deleted or changed under the run; an act in flight is in doubt",
+            next=f"put it back, then: recover resume {run.name} --state-dir {quote(str(run.parent.parent))}",
+        )
 
     def _clean(self, name: str, value: object) -> object:
         return value if name in STRUCTURE else self._redactor.data(value)
@@ -133,7 +205,8 @@ class FileJournal:
             return data
         self._attachments += 1
         name = f"evidence/{self._n + 1:05d}-{self._attachments}.txt"
-        write_private(self.path.parent / name, text)
+        write_whole(self.path.parent / name, text)
+        self._fresh[name] = sha256(text.encode()).hexdigest()
         return {**data, "evidence": {**data["evidence"], "attachment": name}}
 
 
@@ -146,7 +219,7 @@ def seal(body: Mapping[str, object]) -> tuple[bytes, str]:
 
 def create(state: Path, project: str, run: str) -> Path:
     """Make the folder of a new run, durably; its path. Raises JournalError."""
-    folder = state / project / run
+    folder = project_folder(state, project) / run
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
@@ -159,19 +232,75 @@ def create(state: Path, project: str, run: str) -> Path:
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Every good record, verified against the chain; a torn tail is passed over.
+    """Every good record, verified against the chain and the run's head; a torn tail is passed over.
 
-    Raises JournalDamaged naming the first record that does not match.
+    Raises JournalDamaged naming the first record that does not match, or that is missing.
     """
+    head = kept_head(path.parent)  # looked at before the lines: a run that writes meanwhile is never behind it
     previous, n = GENESIS, 0
-    with path.open("rb") as file:
+    with os.fdopen(_open_journal(path), "rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
-                return
+                break
             n += 1
             record = _verified(line, n, previous, path)
             previous = record.hash
+            if n == 1 and record.kept is not None and head is None:
+                raise _headless(path, record)
+            if head and n == head.n and head.hash != previous:
+                raise _damaged(path, f"record {n} of the journal is another one than was kept", "its hash differs")
             yield record
+    if head and n < head.n:
+        raise _damaged(path, f"the journal was cut: it ends with record {n} of {head.n}", "its head is kept elsewhere")
+
+
+def _headless(path: Path, first: Record) -> JournalDamaged:
+    whose = first.data.get("run", path.parent.name)
+    moved = whose != path.parent.name
+    what = f"the journal in this folder is that of run {whose}" if moved else "the run's head is missing"
+    why = f"{head_file(path.parent)} is not there: without it a journal that was cut cannot be told"
+    return _damaged(path, what, why)
+
+
+def kept_head(folder: Path) -> Head | None:
+    """The head that is kept of the run in this folder, None when there is none. Raises JournalDamaged."""
+    path = head_file(folder)
+    try:
+        with os.fdopen(open_file(path), "rb") as file:
+            words = file.read(200).split()
+        return Head(int(words[0]), words[1].decode("ascii")) if words else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, IndexError) as error:
+        raise _damaged(path, "the run's head cannot be read", str(error)) from None
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a plain file, "" when there is none."""
+    try:
+        with os.fdopen(open_file(path), "rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _head_line(n: int, digest: str) -> bytes:
+    """Of one length: a new one takes the place of the old one whole."""
+    return f"{n:012d} {digest}\n".encode()
+
+
+def _open_journal(path: Path) -> int:
+    try:
+        return open_file(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _damaged(path, "the journal cannot be read", error.strerror or str(error)) from None
+
+
+def _damaged(path: Path, what: str, why: str) -> JournalDamaged:
+    again = "look with: recover show; start over from the world with: recover run PLAYBOOK"
+    return JournalDamaged(what, where=str(path), why=why, next=again)
 
 
 def mend(path: Path) -> Record | None:
@@ -179,7 +308,7 @@ def mend(path: Path) -> Record | None:
     last: Record | None = None
     for record in records(path):
         last = record
-    with path.open("rb+") as file:
+    with os.fdopen(open_file(path, os.O_RDWR), "rb+") as file:
         content = file.read()
         good = content.rfind(b"\n") + 1
         if tail := content[good:]:
@@ -208,7 +337,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
         return
     partial = path.with_name(path.name + ".partial")
     try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(open_file(partial, flags), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -235,7 +365,7 @@ def _verified(line: bytes, n: int, previous: str, path: Path) -> Record:
         sealed, _ = seal(body)
         intact = sealed == line and body["prev"] == previous and body["n"] == n
         at = datetime.fromisoformat(body["at"])
-        record = Record(n, at, body["epoch"], body["event"], body["data"], digest)
+        record = Record(n, at, body["epoch"], body["event"], body["data"], digest, body.get("kept"))
     except (ValueError, KeyError, TypeError, AttributeError):
         intact = False
     if not intact:

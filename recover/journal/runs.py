@@ -2,36 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from glob import escape
 from pathlib import Path
 
-from recover.errors import JournalDamaged, UsageError
+from recover.errors import JournalDamaged, Precondition, UsageError
+from recover.journal.places import HEADS, one_name
 from recover.journal.progress import Progress, fold
 from recover.journal.records import NAME, records
 
 
 def folders(state: Path, project: str | None = None) -> list[Path]:
-    """The folders of all runs (of one project), the oldest first: their names sort by time."""
-    pattern = f"{project or '*'}/*/{NAME}"
-    return sorted((path.parent for path in state.glob(pattern)), key=lambda folder: (folder.name, folder.parent.name))
+    """The folders of all runs (of one project), the oldest first: their names sort by time. Raises UsageError."""
+    return _by_time(path.parent for path in state.glob(f"{_pattern(project)}/*/{NAME}"))
+
+
+def gone(state: Path, project: str | None = None) -> list[Path]:
+    """The folders that runs had whose heads are still kept, the oldest first."""
+    heads = state.glob(f"{_pattern(project)}/{HEADS}/*")
+    return _by_time(folder for head in heads if not (folder := head.parent.parent / head.name).exists())
 
 
 def find(state: Path, run: str | None, project: str | None = None, *, flags: str = "") -> Path:
     """The folder of the run with this id (or a unique part of it), or the latest.
 
-    Raises UsageError when there is none, or more than one; `flags` are what the next command needs as well.
+    Raises UsageError when there is none, or more than one, Precondition when the latest one's folder is gone; `flags`
+    are what the next command needs as well.
     """
     known = folders(state, project)
     if not known:
         raise UsageError("there are no runs yet", where=str(state), next=f"recover run PLAYBOOK{flags}")
     if run is None:
-        return known[-1]
-    matching = [folder for folder in known if folder.name == run] or [f for f in known if run in f.name]
+        return _latest(known, gone(state, project), flags)
+    matching = [folder for folder in known if folder.name == run] or [f for f in known if run and run in f.name]
     if len(matching) != 1:
         found = ", ".join(f.name for f in matching) or "none"
         what = f"no single run is called {run!r}"
         raise UsageError(what, where=str(state), why=f"found: {found}", next=f"recover runs{flags}")
     return matching[0]
+
+
+def _latest(known: list[Path], missing: list[Path], flags: str) -> Path:
+    """Not the one before it, when that which was the latest is gone."""
+    if missing and missing[-1].name > known[-1].name:
+        raise Precondition(
+            f"the folder of the latest run, {missing[-1].name}, is gone",
+            where=str(missing[-1]),
+            why="its head is still kept, so it was moved or deleted",
+            next=f"put it back, or name the run that is meant: recover runs{flags}",
+        )
+    return known[-1]
+
+
+def _pattern(project: str | None) -> str:
+    return "*" if project is None else escape(one_name(project, "a project"))
+
+
+def _by_time(found: Iterable[Path]) -> list[Path]:
+    return sorted(found, key=lambda folder: (folder.name, folder.parent.name))
 
 
 def progress(folder: Path) -> Progress:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +22,18 @@ HOLD = (
     "import sys; from pathlib import Path; from recover.journal.lock import project_lock\n"
     "with project_lock(Path(sys.argv[1]), 'p', 'run-1'): print('held', flush=True); sys.stdin.read()"
 )
+TAKE = (
+    "import sys; from pathlib import Path; from recover.errors import Locked\n"
+    "from recover.journal.lock import project_lock\n"
+    "try:\n with project_lock(Path(sys.argv[1]), 'p', 'run-2'): print('taken')\n"
+    "except Locked as error: print(error)"
+)
+
+
+def taken_by_another(state: Path) -> str:
+    """What another process says that wants the project."""
+    done = subprocess.run([sys.executable, "-c", TAKE, str(state)], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 @pytest.fixture
@@ -87,3 +102,64 @@ def test_a_holder_notices_that_the_lock_was_taken_away(tmp_path: Path, how: str)
             (tmp_path / "p").rename(tmp_path / "gone")
         with pytest.raises(LostOwnership):
             owned()
+
+
+def test_a_removed_lock_file_makes_no_second_run_possible(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    lock = tmp_path / "p" / "lock"
+    for trick in (lock.unlink, lock.touch):
+        trick()
+        with pytest.raises(Locked, match="its lock file was removed or replaced") as caught:
+            with project_lock(tmp_path, "p", "run-2"):
+                pass
+        assert f"process {other.pid} has the folder locked" in caught.value.why
+        assert caught.value.next.endswith(f"ps -fp {other.pid}")
+
+
+def test_who_took_over_has_the_folder_too_once_the_former_has_ended(
+    tmp_path: Path, other: subprocess.Popen[str]
+) -> None:
+    assert take_from(tmp_path, "p")
+    with project_lock(tmp_path, "p", "run-3") as owned:
+        assert "run-3" in taken_by_another(tmp_path)
+        other.kill()
+        other.wait()
+        owned()
+        lock = tmp_path / "p" / "lock"
+        lock.rename(lock.with_name("elsewhere"))
+        assert "its lock file was removed" in taken_by_another(tmp_path)
+        lock.with_name("elsewhere").rename(lock)
+
+
+def test_a_file_system_that_locks_no_folders_still_locks_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS says EBADF for an exclusive lock on what is not open for writing, and no folder is."""
+    real = fcntl.flock
+
+    def flock(handle: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        real(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with project_lock(tmp_path, "p", "run-1") as owned:
+        owned()
+        with pytest.raises(Locked, match="run-1"), project_lock(tmp_path, "p", "run-2"):
+            pass
+
+
+@pytest.mark.parametrize("what", ["lock", "folder"])
+def test_a_link_in_the_state_folder_is_not_followed(tmp_path: Path, what: str) -> None:
+    victim, state = tmp_path / "victim", tmp_path / "state"
+    victim.mkdir()
+    (victim / "lock").write_text("precious")
+    state.mkdir()
+    if what == "lock":
+        (state / "p").mkdir()
+        (state / "p" / "lock").symlink_to(victim / "lock")
+    else:
+        (state / "p").symlink_to(victim)
+    with pytest.raises(JournalError, match="state folder") as caught, project_lock(state, "p", "run-1"):
+        pass
+    assert "it is a link" in caught.value.why
+    assert (victim / "lock").read_text() == "precious"

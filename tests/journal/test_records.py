@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import mine
+from fakes import died_before_its_head_was_kept, mine
 
 from recover.errors import JournalDamaged, JournalError, Locked, LostOwnership
 from recover.events import ActionStarted, CheckAnswered, CheckWaiting, StepDone, StepStarted
 from recover.evidence import Evidence
+from recover.journal.places import head_file
 from recover.journal.records import NAME, FileJournal, create, mend, records, write_private
 from recover.secrets import Redactor, Secret
 
@@ -73,8 +74,11 @@ def test_the_last_record_cut_at_any_byte_leaves_the_others_and_a_journal_that_go
 ) -> None:
     whole = filled(path, redactor)
     start = whole[:-1].rfind(b"\n") + 1
+    died_before_its_head_was_kept(path)
+    head = head_file(path.parent).read_bytes()
     for cut in range(start, len(whole)):
         path.write_bytes(whole[:cut])
+        head_file(path.parent).write_bytes(head)
         last = mend(path)
         assert last is not None
         assert last.n == 3
@@ -86,6 +90,7 @@ def test_the_last_record_cut_at_any_byte_leaves_the_others_and_a_journal_that_go
 
 def test_the_cut_tail_is_kept_aside(path: Path, redactor: Redactor) -> None:
     whole = filled(path, redactor)
+    died_before_its_head_was_kept(path)
     path.write_bytes(whole[:-5])
     mend(path)
     [kept] = path.parent.glob("journal.torn-*")
@@ -150,7 +155,7 @@ def test_a_journal_that_is_not_where_it_was_is_written_no_more(path: Path, redac
         path.with_name("elsewhere").unlink()
     elif how == "replaced by a copy":
         path.write_bytes(whole)
-    with pytest.raises(JournalError, match="not where it was"):
+    with pytest.raises(JournalError, match="not as it was written"):
         journal(StepDone("a", "done", 0))
     left = [file.read_bytes() for file in path.parent.iterdir() if file.is_file()]
     assert set(left) <= {whole}

@@ -14,9 +14,11 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from fakes import died_before_its_head_was_kept
 from helpers import pages
 from tiny import TOKEN, WEB, Tiny
 
+from recover.journal.places import head_file
 from recover.journal.records import NAME, records
 from recover.session import running as module
 from recover.session.running import new_run_id
@@ -135,8 +137,11 @@ def test_the_last_record_cut_at_any_byte_still_resumes(tiny: Tiny) -> None:
     journal = folders(tiny)[0] / NAME
     whole = journal.read_bytes()
     last = len(whole) - len(whole.splitlines(keepends=True)[-1])
+    died_before_its_head_was_kept(journal)
+    head = head_file(journal.parent).read_bytes()
     for cut in (last, last + 1, (last + len(whole)) // 2, len(whole) - 1):
         journal.write_bytes(whole[:cut])
+        head_file(journal.parent).write_bytes(head)
         tiny.recover("resume")
 
 
