@@ -34,13 +34,14 @@ from recover.cli.words import (
     StepByStep,
     Tags,
     Target,
+    TrustOwner,
     Yes,
     YesDestructive,
     options_of,
 )
 from recover.errors import RecoverError, SystemRefused, UsageError
 
-LOOKING = ("lint", "schema", "plan", "snapshot", "diagnose", "explain", "status", "runs", "show")
+LOOKING = ("lint", "schema", "plan", "snapshot", "diagnose", "explain", "status", "runs", "show", "verify")
 """The commands that change nothing, whenever they are stopped."""
 
 app = typer.Typer(
@@ -215,6 +216,7 @@ def resume(
     yes_destructive: YesDestructive = None,
     no_input: Quiet = False,
     accept_edits: Annotated[bool, typer.Option("--accept-edits", help="Go on with an edited playbook.")] = False,
+    trust_owner: TrustOwner = False,
     json: Json = False,
 ) -> int:
     """Go on with a run that was stopped, killed or failed."""
@@ -233,6 +235,7 @@ def approve(
     yes: Yes = False,
     yes_destructive: YesDestructive = None,
     no_input: Quiet = False,
+    trust_owner: TrustOwner = False,
     json: Json = False,
 ) -> int:
     """Say yes at the gate a run waits at, and go on with the run here."""
@@ -242,7 +245,9 @@ def approve(
 
 
 @app.command()
-def abort(run: str, because: Because, project: Project = None, state_dir: State = None) -> int:
+def abort(
+    run: str, because: Because, project: Project = None, state_dir: State = None, trust_owner: TrustOwner = False
+) -> int:
     """End a run for good. What it did stays; `rollback` can still take it back."""
     from recover.session import deciding
 
@@ -258,6 +263,7 @@ def takeover(
     yes: Yes = False,
     yes_destructive: YesDestructive = None,
     no_input: Quiet = False,
+    trust_owner: TrustOwner = False,
     json: Json = False,
 ) -> int:
     """Go on with a colleague's run from a shared state folder; elsewhere `run` converges from the world."""
@@ -275,6 +281,7 @@ def rollback(
     state_dir: State = None,
     yes: Yes = False,
     no_input: Quiet = False,
+    trust_owner: TrustOwner = False,
     json: Json = False,
 ) -> int:
     """Take back what a run did, the last act first; shows its plan, then asks."""
@@ -290,6 +297,7 @@ def mark(
     verdict: Annotated[str, typer.Argument(help="done or retry")],
     because: Because,
     state_dir: State = None,
+    trust_owner: TrustOwner = False,
 ) -> int:
     """Say of a step in doubt whether it happened (done, still verified) or is to be tried again (retry)."""
     from recover.session import deciding
@@ -328,11 +336,29 @@ def show(run: Run = None, project: Project = None, state_dir: State = None, json
 
 
 @app.command()
+def verify(
+    run: Run = None,
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="HASH", help="The head that was printed at the end of the run, or in a ticket."),
+    ] = None,
+    project: Project = None,
+    state_dir: State = None,
+    json: Json = False,
+) -> int:
+    """Prove that what is kept of a run is what it wrote: records, head, files. Exit 7 when something differs."""
+    from recover.session import verifying
+
+    return verifying.verify(run, options_of(locals()), head)
+
+
+@app.command()
 def explain(
     run: Run = None,
     step: Annotated[str | None, typer.Argument(help="The step; default: the one that failed.")] = None,
     project: Project = None,
     state_dir: State = None,
+    trust_owner: TrustOwner = False,
     json: Json = False,
 ) -> int:
     """Say why a step failed: what came in place of what, the services, the locks, the log, the likely cause."""

@@ -31,6 +31,9 @@ Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="STEP", help="
 StepByStep = Annotated[bool, typer.Option("--step", help="Ask before each step that acts.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 Because = Annotated[str, typer.Option(help="The reason, kept in the journal.")]
+TrustOwner = Annotated[
+    bool, typer.Option("--trust-owner", help="Act on a run that another user wrote: do as you what it says.")
+]
 Faults = Annotated[
     list[str] | None, typer.Option("--fault", metavar="NAME[=CHOICE]", help="A further fault of the scenario.")
 ]

@@ -41,7 +41,7 @@ def examine(folder: Path, *, dumps: bool = False) -> Integrity:
     """Everything that is kept of the run in this folder; its database dumps too where asked for: they may be long."""
     found, damage = read(folder)
     differs = [f"{damage.what} ({damage.why})"] if damage else []
-    kept = _kept(folder, found, dumps=dumps)
+    kept = _kept(found, dumps=dumps)
     changed = {name: _difference(folder, name, *facts) for name, facts in kept.items()}
     same = tuple(name for name, difference in changed.items() if not difference)
     differs += [difference for difference in changed.values() if difference]
@@ -59,7 +59,7 @@ def read(folder: Path) -> tuple[list[Record], JournalDamaged | None]:
     return found, None
 
 
-def _kept(folder: Path, found: Sequence[Record], *, dumps: bool) -> dict[str, tuple[int, str]]:
+def _kept(found: Sequence[Record], *, dumps: bool) -> dict[str, tuple[int, str]]:
     """Each file with the number of the record that keeps its sha256."""
     kept: dict[str, tuple[int, str]] = {}
     for record in found:
@@ -67,14 +67,13 @@ def _kept(folder: Path, found: Sequence[Record], *, dumps: bool) -> dict[str, tu
             kept[name] = (record.n, digest)
         outcome = record.data.get("outcome")
         if dumps and isinstance(outcome, dict) and {"path", "sha256"} <= outcome.keys():
-            path = Path(str(outcome["path"]))
-            kept[str(path.relative_to(folder) if path.is_relative_to(folder) else path)] = (record.n, outcome["sha256"])
+            kept[f"evidence/{Path(str(outcome['path'])).name}"] = (record.n, str(outcome["sha256"]))
     return kept
 
 
 def _difference(folder: Path, name: str, n: int, digest: str) -> str:
     """In words, "" when it is the same."""
-    if ".." in PurePosixPath(name).parts:
+    if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
         return f"record {n} names a file outside of the run's folder: {name}"
     path = folder / name
     now = digest_of(path)

@@ -365,7 +365,9 @@ def _verified(line: bytes, n: int, previous: str, path: Path) -> Record:
         sealed, _ = seal(body)
         intact = sealed == line and body["prev"] == previous and body["n"] == n
         at = datetime.fromisoformat(body["at"])
-        record = Record(n, at, body["epoch"], body["event"], body["data"], digest, body.get("kept"))
+        kept = body.get("kept")
+        intact = intact and isinstance(body["data"], dict) and all(isinstance(v, str) for v in (kept or {}).values())
+        record = Record(n, at, body["epoch"], body["event"], body["data"], digest, kept)
     except (ValueError, KeyError, TypeError, AttributeError):
         intact = False
     if not intact:

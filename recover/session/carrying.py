@@ -123,7 +123,8 @@ class Carrying:
 
     def _told(self, outcome: Outcome, aftercare: Sequence[str]) -> int:
         if not self.options.json:
-            lines = (*aftercare, f"{outcome.text}; run {self.folder.name}; record {self.folder}")
+            record = f"record {self.folder}; head {self.journal.head.short}"
+            lines = (*aftercare, f"{outcome.text}; run {self.folder.name}; {record}")
             with suppress(BrokenPipeError):
                 say(*map(self.session.redactor.text, lines))
         return outcome.exit_code

@@ -14,6 +14,7 @@ from recover.errors import PlaybookError, Precondition, RecoverError, SystemRefu
 from recover.gatekeeping import Gatekeeper
 from recover.halt import Halt
 from recover.journal.lock import who
+from recover.journal.places import one_name, project_folder
 from recover.journal.records import write_private
 from recover.live import LiveWorld
 from recover.marked_yaml import did_you_mean
@@ -106,13 +107,13 @@ def target_of(playbook: Playbook, options: Options) -> Target:
 
 
 def project_of(playbook: Playbook, options: Options) -> str:
-    """The project whose runs and replica belong together."""
-    return options.project or target_of(playbook, options).services.project or playbook.name
+    """The project whose runs and replica belong together. Raises UsageError for a name that leads elsewhere."""
+    return one_name(options.project or target_of(playbook, options).services.project or playbook.name, "a project")
 
 
 def replica_folder(state: Path, project: str, target: Target) -> Path:
-    """Where `drill up` builds the replica of a project's target."""
-    return state / project / f"replica-{target.name}"
+    """Where `drill up` builds the replica of a project's target. Raises UsageError for a name that leads elsewhere."""
+    return project_folder(state, project) / f"replica-{one_name(target.name, 'a target')}"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 from recover.choosing import Choice
 from recover.errors import UsageError
+from recover.journal.places import one_name
 
 
 def default_state() -> Path:
@@ -35,6 +36,7 @@ class Options:
     choice: Choice = field(default_factory=Choice)
     ask: bool = False
     json: bool = False
+    trust_owner: bool = False
 
     @property
     def flags(self) -> str:
@@ -58,7 +60,7 @@ class Options:
         return cls(
             state=(words.get("state_dir") or default_state()).expanduser().absolute(),
             target=words.get("target"),
-            project=words.get("project"),
+            project=_project(words.get("project")),
             runtime=words.get("runtime"),
             variables=_pairs("-e", words.get("e") or ()),
             faults=_faults(words.get("fault") or ()),
@@ -68,7 +70,12 @@ class Options:
             choice=Choice(words.get("since"), *(tuple(words.get(name) or ()) for name in ("only", "tags", "skip"))),
             ask=not words.get("no_input") and not words.get("json") and bool(sys.stdin) and sys.stdin.isatty(),
             json=bool(words.get("json")),
+            trust_owner=bool(words.get("trust_owner")),
         )
+
+
+def _project(name: str | None) -> str | None:
+    return None if name is None else one_name(name, "a project")
 
 
 def _pairs(option: str, given: Any) -> dict[str, str]:

@@ -108,9 +108,9 @@ def test_a_removed_lock_file_makes_no_second_run_possible(tmp_path: Path, other:
     lock = tmp_path / "p" / "lock"
     for trick in (lock.unlink, lock.touch):
         trick()
-        with pytest.raises(Locked, match="its lock file was removed or replaced") as caught:
-            with project_lock(tmp_path, "p", "run-2"):
-                pass
+        with pytest.raises(Locked) as caught, project_lock(tmp_path, "p", "run-2"):
+            pass
+        assert "its lock file was removed or replaced" in caught.value.what
         assert f"process {other.pid} has the folder locked" in caught.value.why
         assert caught.value.next.endswith(f"ps -fp {other.pid}")
 
