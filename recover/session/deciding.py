@@ -10,6 +10,7 @@ from recover.session.options import Options
 from recover.session.reopening import reopened
 from recover.session.running import go_on
 from recover.session.saying import note, say
+from recover.session.trusting import require_trusted
 
 
 def approve(name: str, step: str, because: str, options: Options) -> int:
@@ -50,6 +51,7 @@ def takeover(name: str, because: str, options: Options) -> int:
     folder = find(options.state, name, options.project, flags=options.flags)
     if not progress(folder).resumable:
         raise Precondition(f"run {folder.name} has ended", next=f"recover status {folder.name}{options.flags}")
+    require_trusted(folder, options)  # before anything is taken from anybody
     former = take_from(options.state, folder.parent.name)
     note(f"taking run {folder.name} over from {former}" if former else f"nobody holds run {folder.name}")
     with reopened(folder, options, breaking=True) as it:

@@ -24,6 +24,7 @@ from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened
 from recover.session.options import Options
 from recover.session.saying import say, say_json
+from recover.session.trusting import require_trusted
 from recover.world import RunPlace
 
 BEFORE = timedelta(minutes=1)
@@ -36,6 +37,7 @@ def explain(run: str | None, step: str | None, options: Options) -> int:
     Raises UsageError for a step that the run does not have, and for a run in which none failed.
     """
     folder = find(options.state, run, options.project, flags=options.flags)
+    require_trusted(folder, options)  # its playbook is opened, with our secrets, on our machine
     now = progress(folder)
     told = account(records(folder / NAME), _step(now, step, options.flags))
     options = replace(options, target=now.target, project=folder.parent.name, variables=now.variables)

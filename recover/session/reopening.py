@@ -17,6 +17,7 @@ from recover.session.carrying import closing_journal
 from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened
 from recover.session.options import Options
+from recover.session.trusting import require_trusted
 from recover.world import RunPlace
 
 PLAYBOOK = "playbook.yml"
@@ -73,8 +74,9 @@ class Reopened:
 def reopened(folder: Path, options: Options, *, breaking: bool = False) -> Iterator[Reopened]:
     """The run with its lock and leases held, by `breaking` those of another machine.
 
-    Raises Locked, Precondition when its playbook is gone, and as `opened` does.
+    Raises Locked, Precondition when its playbook is gone or somebody else may have written it, and as `opened` does.
     """
+    require_trusted(folder, options)
     known = progress(folder)
     options = replace(options, target=known.target, project=folder.parent.name, variables=known.variables)
     with project_lock(options.state, folder.parent.name, folder.name) as owned:

@@ -23,6 +23,7 @@ from recover.session.verifying import verify
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """The state of a run that failed at a page, which is kept as evidence; and what the run said."""
     tiny = Tiny(tmp_path_factory.mktemp("ended")).build()
+    tiny.write(tiny.playbook.read_text().replace("- http: {get:", "- within: 200ms\n      http: {get:"))
     try:
         done = tiny.recover("run", str(tiny.playbook), "-e", "greeting=bye", expect=1)
         yield tiny.state, done.stdout
