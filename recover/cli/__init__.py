@@ -342,14 +342,18 @@ def verify(
         str | None,
         typer.Option(metavar="HASH", help="The head that was printed at the end of the run, or in a ticket."),
     ] = None,
+    ask_databases: Annotated[
+        bool, typer.Option("--ask-databases", help="Ask the target's databases too which repairs the run made there.")
+    ] = False,
     project: Project = None,
     state_dir: State = None,
+    trust_owner: TrustOwner = False,
     json: Json = False,
 ) -> int:
     """Prove that what is kept of a run is what it wrote: records, head, files. Exit 7 when something differs."""
     from recover.session import verifying
 
-    return verifying.verify(run, options_of(locals()), head)
+    return verifying.verify(run, options_of(locals()), head, ask_databases=ask_databases)
 
 
 @app.command()
