@@ -41,6 +41,9 @@ def examine(folder: Path, *, dumps: bool = False) -> Integrity:
     """Everything that is kept of the run in this folder; its database dumps too where asked for: they may be long."""
     found, damage = read(folder)
     differs = [f"{damage.what} ({damage.why})"] if damage else []
+    whose = found[0].data.get("run", folder.name) if found else folder.name
+    if whose != folder.name:
+        differs.append(f"the journal in this folder is that of run {whose}")
     kept = _kept(found, dumps=dumps)
     changed = {name: _difference(folder, name, *facts) for name, facts in kept.items()}
     same = tuple(name for name, difference in changed.items() if not difference)

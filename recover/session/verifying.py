@@ -24,6 +24,11 @@ from recover.world import RunPlace
 LEAST = 12
 """Digits that a human may give."""
 
+PROMISE = (
+    "whoever may write in the state folder can make all of it anew: only a head that was noted elsewhere "
+    "rules that out (--head HASH)"
+)
+
 
 def verify(run: str | None, options: Options, head: str | None = None, *, ask_databases: bool = False) -> int:
     """Compare everything; 0 when nothing differs, 7 when something does.
@@ -111,12 +116,6 @@ def _lines(folder: Path, found: Integrity, differs: tuple[str, ...], word: str, 
         return [*lines, "the record is not what the run wrote"]
     ending = "and the head that you gave is in it" if word else "as far as the state folder itself can tell"
     return [*lines, f"nothing differs, {ending}", *([] if word else [PROMISE])]
-
-
-PROMISE = (
-    "whoever may write in the state folder can make all of it anew: only a head that was noted elsewhere "
-    "rules that out (--head HASH)"
-)
 
 
 def _facts(folder: Path, found: Integrity, differs: tuple[str, ...], at: int | None) -> Mapping[str, object]:

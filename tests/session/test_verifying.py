@@ -202,6 +202,14 @@ def written(kept: Kept, found: list[Record]) -> None:
     assert kept_head(kept.folder) == (len(found), previous)
 
 
+def test_the_whole_of_another_run_is_not_this_run(kept: Kept) -> None:
+    mine, other = kept.folder, kept.folder.with_name("20990101-000000-abcd")
+    shutil.copytree(mine, other)
+    shutil.copy(head_file(mine), head_file(other))
+    assert verify(other.name, Options(state=kept.state)) == 7
+    assert f"DIFFERS  the journal in this folder is that of run {mine.name}" in kept.capsys.readouterr().out
+
+
 def test_a_record_that_names_a_file_elsewhere_makes_nothing_read_there(kept: Kept) -> None:
     found = list(records(kept.journal))
     for name in ("../../../etc/passwd", "/etc/passwd"):
