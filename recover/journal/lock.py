@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
 from recover.errors import JournalError, Locked, LostOwnership
 from recover.journal.places import in_place, open_file, open_folder, project_folder
 from recover.journal.progress import fold
 from recover.journal.records import NAME, records
+
+T = TypeVar("T")
 
 LOCK, TAKEN = "lock", "lock.taken-"
 """The project's lock file, and what the name of one that was taken over begins with."""
@@ -144,7 +146,7 @@ def take_from(state: Path, project: str) -> str:
     The former holder keeps the old file, and notices at its next line that its run was taken over.
     """
     card = holder(state, project)
-    if not card:
+    if "run" not in card:
         return ""
     lock = project_folder(state, project) / LOCK
     try:
@@ -155,18 +157,16 @@ def take_from(state: Path, project: str) -> str:
 
 
 def holder(state: Path, project: str) -> dict[str, Any]:
-    """Who holds the project, or {}. The kernel is asked, with a shared lock that a starter waits out."""
-    try:
-        handle = open_file(project_folder(state, project) / LOCK)
-    except OSError:
-        return {}
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _card(handle)
-    finally:
-        os.close(handle)
-    return {}
+    """Who holds the project, or {}; only the pid where the lock file, which says the rest, was taken away.
+
+    The kernel is asked, with a shared lock that a starter waits out.
+    """
+    folder = project_folder(state, project)
+    card = _if_locked(open_file, folder / LOCK, _card)
+    if card is not None:
+        return card
+    pid = None if _taken_over(folder) else _if_locked(open_folder, folder, _locker)
+    return {} if pid is None else {"pid": pid or "?"}
 
 
 def _unusable(folder: Path, error: OSError) -> JournalError:
@@ -194,21 +194,24 @@ def _soon(done: Callable[[], bool]) -> bool:
 
 def _taken_over(folder: Path) -> bool:
     """Does a run live here that was taken over? It still has its old lock file locked, and the folder with it."""
-    return any(_is_held(path) for path in folder.glob(f"{TAKEN}*"))
+    return any(_if_locked(open_file, path, bool) is not None for path in folder.glob(f"{TAKEN}*"))
 
 
-def _is_held(path: Path) -> bool:
+def _if_locked(opened: Callable[[Path], int], path: Path, tell: Callable[[int], T]) -> T | None:
+    """What `tell` says of it when another process has it locked, else None."""
     try:
-        handle = open_file(path)
+        handle = opened(path)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return tell(handle)
+    except OSError:
+        return None  # nothing can be locked here
     finally:
         os.close(handle)
-    return False
+    return None
 
 
 def _locker(handle: int) -> int:

@@ -89,8 +89,14 @@ def _alive(folder: Path) -> bool:
 
 
 def _held(folder: Path) -> Mapping[str, object]:
-    """The card of the process that holds this run, or {}."""
+    """What is known of the process that holds this run, or {}.
+
+    Where its lock file was taken away only the project is known to be held: by its latest run, unless that has ended.
+    """
     found = holder(folder.parent.parent, folder.parent.name)
+    if found and "run" not in found:
+        latest = folders(folder.parent.parent, folder.parent.name)[-1] == folder
+        return found if latest and not progress(folder).ended else {}
     return found if found.get("run") == folder.name else {}
 
 

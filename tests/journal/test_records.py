@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from fakes import died_before_its_head_was_kept, mine
 
-from recover.errors import JournalDamaged, JournalError, Locked, LostOwnership
-from recover.events import ActionStarted, CheckAnswered, CheckWaiting, StepDone, StepStarted
+from recover.errors import JournalDamaged, JournalError, Locked, LostOwnership, StateLost
+from recover.events import ActionStarted, CheckAnswered, CheckWaiting, RunEnded, StepDone, StepStarted
 from recover.evidence import Evidence
 from recover.journal.places import head_file
-from recover.journal.records import NAME, FileJournal, create, mend, records, write_private
+from recover.journal.records import NAME, FileJournal, create, kept_head, mend, records, write_private
 from recover.secrets import Redactor, Secret
 
 SECRET = "planted-5ecret"
@@ -222,3 +222,53 @@ def test_what_is_no_file_is_written_to_and_never_replaced(tmp_path: Path) -> Non
     assert os.read(reader, 100) == b"a plan"
     assert pipe.is_fifo()
     os.close(reader)
+
+
+@pytest.mark.parametrize("how", ["gone", "changed", "a link"])
+@pytest.mark.parametrize("what", ["evidence/00001-1.txt", "playbook.yml"])
+def test_a_run_does_not_end_when_a_file_of_it_was_changed(path: Path, redactor: Redactor, what: str, how: str) -> None:
+    path.with_name("playbook.yml").write_text("x")
+    journal = FileJournal(path, redactor, mine)
+    journal(CheckAnswered("a", Evidence("?", "no", passed=False, attachment="long body")))
+    file = path.parent / what
+    if how == "changed":
+        file.write_text("another body")
+    else:
+        file.rename(file.with_name("elsewhere"))
+    if how == "a link":
+        file.symlink_to("elsewhere")
+    with pytest.raises(StateLost) as caught:
+        journal(RunEnded(0, "recovered and verified", 1.0))
+    assert caught.value.where == str(file)
+    assert [record.event for record in records(path)] == ["CheckAnswered"]
+
+
+def test_a_run_does_not_end_when_a_line_of_it_was_changed(path: Path, redactor: Redactor) -> None:
+    journal = FileJournal(path, redactor, mine)
+    journal(StepDone("a", "done", 0))
+    with path.open("rb+") as file:
+        file.seek(20)
+        file.write(b"x")
+    with pytest.raises(JournalDamaged, match="record 1"):
+        journal(RunEnded(0, "recovered and verified", 1.0))
+
+
+def test_evidence_that_has_no_folder_any_more_stops_the_run(path: Path, redactor: Redactor) -> None:
+    journal = FileJournal(path, redactor, mine)
+    (path.parent / "evidence").rename(path.parent / "elsewhere")
+    with pytest.raises(StateLost, match="not as it was written"):
+        journal(CheckAnswered("a", Evidence("?", "no", passed=False, attachment="long body")))
+
+
+def test_each_file_is_tied_to_the_chain_once(path: Path, redactor: Redactor) -> None:
+    path.with_name("playbook.yml").write_text("x")
+    journal = FileJournal(path, redactor, mine)
+    first = journal(StepDone("a", "done", 0))
+    path.with_name("plan.json").write_text("y")
+    for _ in range(2):
+        last = journal(StepDone("b", "done", 0))
+    journal.close()
+    FileJournal(path, redactor, mine, last=last)(StepDone("c", "done", 0))
+    assert first is not None
+    assert [list(record.kept or ()) for record in records(path)] == [["playbook.yml"], ["plan.json"], [], []]
+    assert kept_head(path.parent) == (4, list(records(path))[-1].hash)

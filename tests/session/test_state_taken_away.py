@@ -89,6 +89,10 @@ def test_a_second_run_is_impossible_though_the_lock_file_was_removed(tiny: Tiny)
             second = tiny.recover("run", str(tiny.playbook), "--yes", expect=9).stderr
             assert "its lock file was removed or replaced" in second
             assert f"process {first.pid} has the folder locked" in second
+            status = tiny.recover("status").stdout
+            assert "running, at step take" in status
+            assert "recover resume" not in status
+            assert f"(pid {first.pid}) is at work on it" in tiny.recover("status", "--handover").stdout
     finally:
         (tiny.folder / "go").touch()
         _, said = first.communicate(timeout=60)
