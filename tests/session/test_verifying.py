@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +181,20 @@ def test_a_run_of_an_older_version_says_that_no_head_was_kept(kept: Kept) -> Non
     assert code == 0, said
     assert "no head was kept: an older version wrote the run" in said
     assert "no sha256 was kept of playbook.yml, plan.json, evidence/" in said
+
+
+def test_a_run_that_an_older_version_began_is_gone_on_with_and_has_a_head_from_then_on(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": "web:after-act"}, expect=-signal.SIGKILL)
+    kept = Kept(tiny.state, "", capsys)
+    written(kept, [record._replace(kept=None) for record in records(kept.journal)])
+    shutil.rmtree(head_file(kept.folder).parent)
+    tiny.recover("resume")
+    code, said = kept.verify()
+    assert (code, "unproven" in said) == (0, False), said
+    kept.journal.write_bytes(b"".join(kept.lines[:-1]))
+    assert kept.verify()[0] == 7
 
 
 def test_who_makes_everything_anew_is_found_by_the_head_that_was_noted_elsewhere_only(kept: Kept) -> None:
