@@ -7,6 +7,7 @@ is printed at the end of a run) is what he cannot change.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -83,7 +84,8 @@ def _difference(folder: Path, name: str, n: int, digest: str) -> str:
     if now == digest:
         return ""
     if not now:
-        return f"{name} is gone, or is not a file that can be read; record {n} keeps its sha256"
+        state = "cannot be read as a plain file" if os.path.lexists(path) else "is gone"
+        return f"{name} {state}: record {n} keeps its sha256"
     return f"{name} is not as it was written: record {n} keeps another sha256"
 
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from recover.errors import JournalDamaged, JournalError, LostOwnership, StateLost
 from recover.events import CheckAnswered, CheckWaiting, Event, RunEnded, StepStarted
-from recover.journal.places import head_file, in_place, open_file, project_folder
+from recover.journal.places import head_file, in_place, open_file, open_folder, project_folder
 from recover.secrets import Redactor, Secret
 
 NAME = "journal.jsonl"
@@ -168,6 +168,7 @@ class FileJournal:
     def _open_head(self, path: Path) -> int:
         """The head's file, durable from the first line on."""
         path.parent.mkdir(mode=0o700, exist_ok=True)
+        os.close(open_folder(path.parent))  # not a link that leads elsewhere
         handle = open_file(path, os.O_WRONLY | os.O_CREAT)
         os.pwrite(handle, _head_line(self._n, self._hash), 0)
         os.fsync(handle)
@@ -206,6 +207,7 @@ class FileJournal:
         self._attachments += 1
         name = f"evidence/{self._n + 1:05d}-{self._attachments}.txt"
         write_whole(self.path.parent / name, text)
+        _give_to_owner(self.path.parent / name, self.path)
         self._fresh[name] = sha256(text.encode()).hexdigest()
         return {**data, "evidence": {**data["evidence"], "attachment": name}}
 
@@ -312,10 +314,19 @@ def mend(path: Path) -> Record | None:
         content = file.read()
         good = content.rfind(b"\n") + 1
         if tail := content[good:]:
-            write_private(path.with_name(f"journal.torn-{last.n + 1 if last else 1}"), tail)
+            torn = path.with_name(f"journal.torn-{last.n + 1 if last else 1}")
+            write_private(torn, tail)
+            _give_to_owner(torn, path)
             file.truncate(good)
             os.fsync(file.fileno())
     return last
+
+
+def _give_to_owner(path: Path, journal: Path) -> None:
+    """What root writes in a user's run is the user's, so that he can read it and go on with it. Raises OSError."""
+    if os.geteuid() == 0:
+        owner = journal.stat(follow_symlinks=False)
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def write_private(path: Path, content: str | bytes) -> None:
@@ -351,7 +362,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 def sync_folder(path: Path) -> None:
     """Make the folder's entries durable (fsync of a file does not cover its name)."""
-    handle = os.open(path, os.O_RDONLY)
+    handle = open_folder(path)
     try:
         os.fsync(handle)
     finally:

@@ -272,3 +272,27 @@ def test_each_file_is_tied_to_the_chain_once(path: Path, redactor: Redactor) -> 
     assert first is not None
     assert [list(record.kept or ()) for record in records(path)] == [["playbook.yml"], ["plan.json"], [], []]
     assert kept_head(path.parent) == (4, list(records(path))[-1].hash)
+
+
+def test_heads_that_lead_elsewhere_are_not_written(path: Path, redactor: Redactor, tmp_path: Path) -> None:
+    (victim := tmp_path / "victim").mkdir()
+    head_file(path.parent).parent.symlink_to(victim)
+    with pytest.raises(JournalError) as caught:
+        FileJournal(path, redactor, mine)
+    assert "it is a link" in caught.value.why
+    assert not list(victim.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users: NOT TESTED HERE")
+def test_what_root_writes_in_a_users_run_is_the_users(path: Path, redactor: Redactor) -> None:
+    last = FileJournal(path, redactor, mine)(StepDone("a", "done", 0))
+    os.chown(path, 64101, 64101)
+    with path.open("ab") as file:
+        file.write(b"torn")
+    mend(path)
+    FileJournal(path, redactor, mine, last=last)(
+        CheckAnswered("a", Evidence("?", "no", passed=False, attachment="long body"))
+    )
+    [evidence] = (path.parent / "evidence").iterdir()
+    [torn] = path.parent.glob("journal.torn-*")
+    assert {file.stat().st_uid for file in (evidence, torn)} == {64101}
