@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -296,3 +298,24 @@ def test_what_root_writes_in_a_users_run_is_the_users(path: Path, redactor: Reda
     [evidence] = (path.parent / "evidence").iterdir()
     [torn] = path.parent.glob("journal.torn-*")
     assert {file.stat().st_uid for file in (evidence, torn)} == {64101}
+
+
+def test_a_writer_killed_at_any_instant_leaves_no_journal_that_looks_cut(tmp_path: Path) -> None:
+    """Its head is that of the last line, or of one before it: SIGKILL between the two is no tampering."""
+    code = (
+        "import sys; from pathlib import Path; from recover.events import StepDone;"
+        "from recover.journal.records import FileJournal; from recover.secrets import Redactor;"
+        "journal = FileJournal(Path(sys.argv[1]), Redactor(), lambda: None)\n"
+        "print('on', flush=True)\nwhile True: journal(StepDone('a', 'done', 0))"
+    )
+    for n in range(10):
+        path = create(tmp_path, "p", f"run-{n}") / NAME
+        with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "on\n"
+            time.sleep(random.uniform(0, 0.05))
+            writer.kill()
+        last = mend(path)
+        head = kept_head(path.parent)
+        assert head is not None
+        assert 0 <= (last.n if last else 0) - head.n <= 1
