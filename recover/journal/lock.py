@@ -65,7 +65,7 @@ class ProjectLock:
                     "lost ownership: the project's lock was taken away from this run, so nothing more is done",
                     where=str(mine),
                     why="it was moved, deleted or replaced, or the run was taken over; an act in flight is in doubt",
-                    next=f"recover status --state-dir {quote(str(self.folder.parent))}",
+                    next=self._status,
                 )
         self._complete()
 
@@ -98,13 +98,17 @@ class ProjectLock:
         except OSError as error:
             raise _unusable(self.folder, error) from None
 
+    @property
+    def _status(self) -> str:
+        return f"recover status --state-dir {quote(str(self.folder.parent))}"
+
     def _held_by(self, card: Mapping[str, Any]) -> Locked:
         return Locked(
             f"{card.get('by', 'somebody')} on {card.get('host', 'this machine')} is running "
             f"{card.get('run', 'another run')}{_step(self.folder, card)}{_age(card)}",
             where=str(self.folder / LOCK),
             why=f"process {card.get('pid', '?')} holds the project's lock",
-            next="recover status",
+            next=self._status,
         )
 
     def _without_its_file(self) -> Locked:
@@ -113,7 +117,7 @@ class ProjectLock:
             "another run holds the project's folder, and its lock file was removed or replaced",
             where=str(self.folder),
             why=f"{f'process {pid}' if pid else 'a process'} has the folder locked; it stops at its next line",
-            next=f"look at it, or end it: ps -fp {pid}" if pid else "recover status",
+            next=f"look at it, or end it: ps -fp {pid}" if pid else self._status,
         )
 
 
