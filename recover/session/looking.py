@@ -123,4 +123,5 @@ def _facts(folder: Path, now: Progress, *, alive: bool) -> Mapping[str, object]:
 
 
 def _record(record: Record) -> Mapping[str, object]:
-    return {"v": 1, "n": record.n, "at": record.at.isoformat(), "event": record.event, "data": record.data}
+    body = {"v": 1, "n": record.n, "at": record.at.isoformat(), "event": record.event, "data": record.data}
+    return {**body, "hash": record.hash}

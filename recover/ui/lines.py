@@ -18,4 +18,5 @@ class Lines:
     def __call__(self, record: Record) -> None:
         """One line."""
         body = {"v": 1, "n": record.n, "at": record.at.isoformat(), "event": record.event, "data": record.data}
+        body["hash"] = record.hash  # that of the last line is the run's head
         print(json.dumps(body, ensure_ascii=False), file=self._out, flush=True)

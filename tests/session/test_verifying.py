@@ -252,6 +252,7 @@ def test_verify_is_a_command(ended: tuple[Path, str], tmp_path: Path) -> None:
     facts = json.loads(tiny.recover("verify", "--json").stdout)
     assert facts["verified"] is True
     assert facts["differs"] == []
+    assert json.loads(tiny.recover("show", "--json").stdout.splitlines()[-1])["hash"] == facts["head"]
     changed(next((tiny.state / "tiny").glob("2*/plan.json")))
     assert "DIFFERS  plan.json" in tiny.recover("verify", facts["run"], expect=7).stdout
     assert "next: recover verify" in tiny.recover("show", expect=7).stderr
