@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
-from recover.errors import JournalDamaged
+from recover.errors import JournalDamaged, Unreadable
 from recover.journal.records import NAME, records
 from recover.journal.runs import folders
 
@@ -33,7 +33,11 @@ class Usual:
 def usual(state: Path, playbook: Path) -> Mapping[str, Usual]:
     """Per step of the playbook, when it was really done in a run of any project, drills included."""
     spans: dict[str, list[float]] = {}
-    for folder in folders(state)[-RUNS:]:
+    try:
+        known = folders(state)[-RUNS:]
+    except Unreadable:
+        known = []  # a plan needs no history
+    for folder in known:
         for step, seconds in _done(folder, str(playbook.absolute())):
             spans.setdefault(step, []).append(seconds)
     return {step: Usual.of(seconds) for step, seconds in spans.items()}

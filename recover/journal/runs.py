@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from glob import escape
 from pathlib import Path
 
-from recover.errors import JournalDamaged, Precondition, UsageError
-from recover.journal.places import HEADS, one_name
+from recover.errors import JournalDamaged, Precondition, Unreadable, UsageError
+from recover.journal.places import HEADS, one_name, project_folder
 from recover.journal.progress import Progress, fold
 from recover.journal.records import NAME, records
 
 
 def folders(state: Path, project: str | None = None) -> list[Path]:
-    """The folders of all runs (of one project), the oldest first: their names sort by time. Raises UsageError."""
+    """The folders of all runs (of one project), the oldest first: their names sort by time.
+
+    Raises UsageError for a name that leads elsewhere, Unreadable for what cannot be looked into: that is not empty.
+    """
+    _require_listable(state)
+    if project is not None:
+        _require_listable(project_folder(state, project))
     return _by_time(path.parent for path in state.glob(f"{_pattern(project)}/*/{NAME}"))
 
 
@@ -40,6 +47,15 @@ def find(state: Path, run: str | None, project: str | None = None, *, flags: str
         what = f"no single run is called {run!r}"
         raise UsageError(what, where=str(state), why=f"found: {found}", next=f"recover runs{flags}")
     return matching[0]
+
+
+def _require_listable(folder: Path) -> None:
+    try:
+        os.close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return  # nothing was kept yet
+    except OSError as error:
+        raise Unreadable.of(folder, error, next="--state-dir FOLDER, as the user whose runs are meant") from None
 
 
 def _latest(known: list[Path], missing: list[Path], flags: str) -> Path:

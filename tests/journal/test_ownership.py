@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from fakes import mine
 
-from recover.errors import Precondition
+from recover.errors import Precondition, Unreadable
 from recover.events import StepStarted
 from recover.journal.ownership import require_ours
 from recover.journal.records import NAME, FileJournal, create
+from recover.journal.runs import folders
 from recover.secrets import Redactor
 
 ALICE, BEN = 64101, 64102
@@ -45,6 +46,11 @@ def require(folder: Path, *, trust: bool = False) -> None:
 
 
 def as_user(uid: int, folder: Path, *, trust: bool = False) -> str:
+    """What a process of that user is told that would go on with the run, "" for nothing."""
+    return done_by(uid, lambda: require(folder, trust=trust))
+
+
+def done_by(uid: int, deed: Callable[[], object]) -> str:
     """What a process of that user is told, "" for nothing."""
     reading, writing = os.pipe()
     if not (child := os.fork()):
@@ -52,7 +58,7 @@ def as_user(uid: int, folder: Path, *, trust: bool = False) -> str:
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-            require(folder, trust=trust)
+            deed()
         except BaseException as error:
             os.write(writing, str(error).encode())
         finally:
@@ -158,3 +164,16 @@ def test_the_state_folder_itself_may_be_a_link(folder: Path) -> None:
     state.rename(state.with_name("disk"))
     state.symlink_to("disk")
     require(folder)
+
+
+def test_a_state_folder_that_cannot_be_looked_into_is_not_called_empty(folder: Path) -> None:
+    opened_up(folder)
+    project, state = folder.parents[:2]
+    assert done_by(BEN, lambda: folders(state)) == done_by(BEN, lambda: folders(state, "p")) == ""
+    project.chmod(0o700)
+    assert f"cannot read {project}\n" in done_by(BEN, lambda: folders(state, "p"))
+    state.chmod(0o700)
+    assert f"cannot read {state}\n" in done_by(BEN, lambda: folders(state))
+    assert folders(state / "none") == []
+    with pytest.raises(Unreadable, match="cannot read"):
+        folders(folder / NAME)
