@@ -20,6 +20,8 @@ from recover.journal.records import NAME, TEXTS
 
 ROOT = 0
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
+ENTER = stat.S_IXGRP | stat.S_IXOTH
+"""Without it nobody reaches what lies in a folder, whatever its mode (a dump has that of the user's umask)."""
 
 
 def require_ours(folder: Path, *, trust_owner: bool, again: str) -> None:
@@ -27,12 +29,14 @@ def require_ours(folder: Path, *, trust_owner: bool, again: str) -> None:
 
     `again` is the command that trusts the owner.
     """
-    owner = folder.stat(follow_symlinks=False).st_uid
-    for path in _own_files(folder):
+    owner = _look(folder).st_uid
+    entered = bool(_look(folder).st_mode & ENTER)
+    strict = set(_own_files(folder))
+    for path in (*strict, *folder.rglob("*")):
         seen = _look(path)
         if seen.st_uid not in (owner, os.geteuid(), ROOT):
             raise _strange(folder, path, seen.st_uid)
-        if seen.st_mode & OTHERS:
+        if seen.st_mode & OTHERS and (path in strict or entered):
             raise _open_to_others(folder, path, seen, "go-w")
     for path in _shared(folder):
         seen = _look(path)

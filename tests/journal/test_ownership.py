@@ -177,3 +177,24 @@ def test_a_state_folder_that_cannot_be_looked_into_is_not_called_empty(folder: P
     assert folders(state / "none") == []
     with pytest.raises(Unreadable, match="cannot read"):
         folders(folder / NAME)
+
+
+@pytest.mark.parametrize("name", ["evidence/main-1.dump", "overrides", "overrides/api.json"])
+def test_whatever_else_is_in_the_folder_is_looked_at_too(folder: Path, name: str) -> None:
+    (folder / "overrides").mkdir(0o700)
+    for each in ("evidence/main-1.dump", "overrides/api.json"):
+        (folder / each).write_text("{}")
+    path = folder / name
+    path.chmod(0o777)
+    require(folder)  # nobody else gets there
+    folder.chmod(0o711)
+    with pytest.raises(Precondition, match="everybody may write"):
+        require(folder)
+    path.chmod(0o700)
+    given_to(BEN, path)
+    with pytest.raises(Precondition, match=f"a file of the run was written by uid {BEN}"):
+        require(folder)
+    path.rename(folder.parents[1] / "elsewhere")
+    path.symlink_to(folder.parents[1] / "elsewhere")
+    with pytest.raises(Precondition, match="a link is in the state folder"):
+        require(folder)
