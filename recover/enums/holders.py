@@ -74,7 +74,8 @@ class Holder:
 
     def guess(self, type: EnumType, label: str, rows: int) -> str:
         """A SELECT of the guessed number of rows, of none when no row holds the label."""
-        told = f"{quote_literal(label).lstrip()}::text AS label, {quote_literal(str(self)).lstrip()}::text AS place"
+        label_, place = (quote_literal(text).lstrip() for text in (label, str(self)))
+        told = f"{label_}::pg_catalog.text AS label, {place}::pg_catalog.text AS place"
         return (
             f"SELECT {told}, {rows}::bigint AS rows "  # noqa: S608 - quoted
             f"WHERE EXISTS (SELECT FROM {self.sql} WHERE {self.meets(type, label)})"
@@ -87,14 +88,20 @@ class Holder:
         place = quote_literal(str(self)).lstrip()
         if self.shape == "array":
             return (
-                f"SELECT l.label::text AS label, {place}::text AS place, pg_catalog.count(*) AS rows "  # noqa: S608 - quoted
+                f"SELECT {as_text('l.label')} AS label, {place}::pg_catalog.text AS place, pg_catalog.count(*) AS rows "  # noqa: S608 - quoted
                 f"FROM {self.sql} CROSS JOIN LATERAL (SELECT DISTINCT u.label FROM pg_catalog.unnest{self.asked(type)} "
                 f"AS u (label)) AS l WHERE {self.asked(type)} && {wanted} AND l.label = ANY ({wanted}) GROUP BY l.label"
             )
         return (
-            f"SELECT {self.asked(type)}::text AS label, {place}::text AS place, pg_catalog.count(*) AS rows "  # noqa: S608 - quoted
-            f"FROM {self.sql} WHERE {self.asked(type)} = ANY ({wanted}) GROUP BY {self.asked(type)}"
+            f"SELECT {as_text(self.asked(type))} AS label, {place}::pg_catalog.text AS place, "  # noqa: S608 - quoted
+            f"pg_catalog.count(*) AS rows FROM {self.sql} "
+            f"WHERE {self.asked(type)} = ANY ({wanted}) GROUP BY {self.asked(type)}"
         )
+
+
+def as_text(value: str) -> str:
+    """The label of an enum's value. `::text` would be a cast that the type's owner may have made (CREATE CAST)."""
+    return f"pg_catalog.enum_out({value})::pg_catalog.text"
 
 
 NO_GUESSES: Mapping[Holder, Mapping[str, int]] = {}

@@ -13,6 +13,7 @@ from recover.enums.columns import collisions as columns_collisions
 from recover.enums.columns import obstacles as columns_obstacles
 from recover.enums.columns import written as columns_written
 from recover.enums.drift import Drift, Refusal, Rename
+from recover.enums.familiar import familiar
 from recover.enums.look import Diagnosis, examine, refuse
 from recover.enums.repair import Change, Repair, Written, add_value, rename_value, renaming
 from recover.enums.settling import free_name
@@ -164,7 +165,8 @@ def _colliding(database: SeeDatabase, where: str, questions: Iterable[tuple[str,
     for index, question in questions:
         [found] = database.rows(f"collisions in {index}", Statement(question))
         if found["keys"]:
-            reason = f"{found['keys']} keys of the unique index {index} would be there twice"
+            named = familiar(database)(index)
+            reason = f"{found['keys']} keys of the unique index {named} would be there twice"
             yield Refusal(where, reason, "settle those rows by hand, then run again")
 
 

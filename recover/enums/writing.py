@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recover.enums.drift import Drift, EnumType, Merge, Refusal
-from recover.enums.holders import Holder, Uses
+from recover.enums.holders import Holder, Uses, as_text
 from recover.enums.ledger import ID
 from recover.enums.repair import Change, Written
 from recover.postgres.names import quote_ident, quote_literal
@@ -22,13 +22,13 @@ from recover.world import Row
 class Table:
     """What an UPDATE of a table has to mind, from the catalog query `tables`.
 
-    `key` are (column, type) that tell a row; `triggers` (relation as SQL, name, mode: O, R or A) those that
-    would fire; `uniques` (index, columns, predicate).
+    `key` are (column, type, its operator "equal") that tell a row; `triggers` (relation as SQL, name, mode: O, R or A)
+    those that would fire; `uniques` (index, columns, predicate).
     """
 
     relation: int
     updatable: bool = True
-    key: tuple[tuple[str, str], ...] = ()
+    key: tuple[tuple[str, str, str], ...] = ()
     triggers: tuple[tuple[str, str, str], ...] = ()
     uniques: tuple[tuple[str, tuple[str, ...], str], ...] = ()
 
@@ -39,7 +39,7 @@ def read_table(row: Row) -> Table:
     return Table(
         known["relation"],
         known["updatable"],
-        tuple((k["column"], k["type"]) for k in known["key"]),
+        tuple((k["column"], k["type"], k["equal"]) for k in known["key"]),
         tuple((t["relation"], t["name"], t["enabled"]) for t in known["triggers"]),
         tuple((u["name"], tuple(u["columns"]), u["where"] or "") for u in known["uniques"]),
     )
@@ -107,7 +107,7 @@ def collisions(type: EnumType, holder: Holder, table: Table, merge: Merge) -> It
             into = quote_literal(merge.into).lstrip()
             loser, survivor = (holder.meets(type, label) for label in (merge.loser, merge.into))
             parts = [
-                f"CASE WHEN {loser} THEN {into} ELSE {holder.asked(type)}::text END"
+                f"CASE WHEN {loser} THEN {into} ELSE {as_text(holder.asked(type))} END"
                 if c == holder.column
                 else quote_ident(c)
                 for c in columns
@@ -130,7 +130,7 @@ def _value(type: EnumType, label: str) -> str:
     return f"{quote_literal(label).lstrip()}::{type.sql}"
 
 
-def _write(type: EnumType, holder: Holder, merge: Merge, key: Sequence[tuple[str, str]]) -> Change:
+def _write(type: EnumType, holder: Holder, merge: Merge, key: Sequence[tuple[str, str, str]]) -> Change:
     """Write the loser's rows and keep their keys."""
     retired, into = _value(type, merge.retired), _value(type, merge.into)
     where = holder.meets(type, merge.retired)
@@ -150,7 +150,7 @@ def keeping(
     type: str,
     new: Callable[[str], str],
     where: str,
-    key: Sequence[tuple[str, str]],
+    key: Sequence[tuple[str, str, str]],
     *,
     was: str = "",
 ) -> Change:
@@ -161,7 +161,7 @@ def keeping(
     """
     name = quote_ident(column)
     place = f"{quote_literal(table).lstrip()}, {quote_literal(column).lstrip()}"
-    keys = f"pg_catalog.jsonb_build_array({', '.join(f't.{quote_ident(k)}' for k, _ in key)})"
+    keys = f"pg_catalog.jsonb_build_array({', '.join(f't.{quote_ident(k)}' for k, _, _ in key)})"
     keep = f"INSERT INTO recover.kept_rows (repair, relation, field, key, was) SELECT {ID}, {place}, key"
     do = (
         f"WITH moved AS (UPDATE {table} AS t SET {name} = {new(f't.{name}')} WHERE {where} "  # noqa: S608 - quoted
@@ -171,16 +171,18 @@ def keeping(
         do
         if was
         else (
-            f"WITH old AS MATERIALIZED (SELECT ctid AS place, tableoid AS part, {name}::text AS was "  # noqa: S608 - quoted
+            f"WITH old AS MATERIALIZED (SELECT ctid AS place, tableoid AS part, {name}::pg_catalog.text AS was "  # noqa: S608 - quoted
             f"FROM {table} WHERE {where}), moved AS (UPDATE {table} AS t SET {name} = {new(f't.{name}')} FROM old "
             f"WHERE t.ctid = old.place AND t.tableoid = old.part RETURNING {keys} AS key, old.was) "
             f"{keep}, was FROM moved"
         )
     )
-    same = " AND ".join(f"t.{quote_ident(k)} = (kept.key ->> {at})::{kind}" for at, (k, kind) in enumerate(key))
+    same = " AND ".join(
+        f"t.{quote_ident(name)} {equal} (kept.key ->> {at})::{kind}" for at, (name, kind, equal) in enumerate(key)
+    )
     undo = (
         f"UPDATE {table} AS t SET {name} = kept.was::{type} FROM recover.kept_rows AS kept "  # noqa: S608 - quoted
         f"WHERE kept.repair = {ID} AND (kept.relation, kept.field) = ({place}) AND {same} "
-        f"AND t.{name}::text = ({new(f'kept.was::{type}')})::text"
+        f"AND t.{name}::pg_catalog.text = ({new(f'kept.was::{type}')})::pg_catalog.text"
     )
     return Change(do, undo, "the keys are kept")
