@@ -17,8 +17,7 @@ from recover.enums.drift import RETIRED, Add, Drift, EnumType, Refusal, Rename
 from recover.enums.holders import Holder
 from recover.enums.repair import Change, add_value, rename_value
 from recover.enums.settling import free_name
-from recover.postgres.connection import PATH
-from recover.postgres.names import quote_ident, quote_literal
+from recover.postgres.names import PATH, quote_ident, quote_literal
 from recover.world import SeeDatabase
 
 PARTITIONED = 130000

@@ -155,7 +155,8 @@ JOIN pg_catalog.pg_class b ON b.oid = i.inhrelid;
 
 -- name: tables
 -- What an UPDATE of these tables has to mind: a key to find a row again, the triggers that would fire (also
--- those of partitions and other heirs), and unique indexes.
+-- those of partitions and other heirs), and unique indexes; `foreign` is what their condition would run as this role,
+-- and neither a superuser nor this role has written.
 WITH RECURSIVE tree (root, relation) AS (
     SELECT r.oid, r.oid FROM pg_catalog.pg_class r WHERE r.oid = ANY (%(relations)s::bigint[]::pg_catalog.oid[])
     UNION
@@ -201,6 +202,21 @@ SELECT r.oid::bigint AS relation,
                                         JOIN pg_catalog.pg_attribute a
                                           ON a.attrelid = r.oid AND a.attnum = k.attnum
                                         WHERE k.place <= i.indnkeyatts),
+                            'foreign', (SELECT pg_catalog.min(pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0)
+                                                              || ' of ' || w.rolname)
+                                        FROM pg_catalog.pg_depend d
+                                        LEFT JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid
+                                             AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                                        LEFT JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid
+                                             AND d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass
+                                        LEFT JOIN pg_catalog.pg_type t ON t.oid = d.refobjid AND t.typtype = 'd'
+                                             AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+                                        JOIN pg_catalog.pg_roles w ON w.oid IN (p.proowner, o.oprowner, t.typowner)
+                                        JOIN pg_catalog.pg_roles me ON me.rolname = current_user
+                                        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                          AND d.objid = i.indexrelid AND i.indpred IS NOT NULL
+                                          AND NOT w.rolsuper AND w.oid <> me.oid
+                                          AND (me.rolsuper OR NOT pg_catalog.pg_has_role(w.oid, 'USAGE'))),
                             'where', pg_catalog.pg_get_expr(i.indpred, i.indrelid)))
                  FROM pg_catalog.pg_index i
                  WHERE i.indrelid = r.oid AND i.indisunique AND NOT 0 = ANY (i.indkey)), '[]') AS uniques
@@ -255,6 +271,21 @@ WHERE l.granted AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
            AND l.mode IN ('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock',
                           'ExclusiveLock', 'AccessExclusiveLock')))
 ORDER BY a.xact_start NULLS FIRST;
+
+-- name: casts
+-- The casts of these types whose function neither a superuser nor this role has written. Wherever a value is cast it
+-- is run as this role, whatever the search_path.
+SELECT t.name, c.castsource::pg_catalog.regtype::pg_catalog.text AS source,
+       c.casttarget::pg_catalog.regtype::pg_catalog.text AS target,
+       p.oid::pg_catalog.regprocedure::pg_catalog.text AS function, w.rolname::pg_catalog.text AS owner
+FROM pg_catalog.unnest(%(types)s::pg_catalog.text[]) AS t (name)
+JOIN pg_catalog.pg_type y ON y.oid = pg_catalog.to_regtype(t.name)
+JOIN pg_catalog.pg_cast c ON c.castsource IN (y.oid, y.typarray) OR c.casttarget IN (y.oid, y.typarray)
+JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc
+JOIN pg_catalog.pg_roles w ON w.oid = p.proowner AND NOT w.rolsuper
+JOIN pg_catalog.pg_roles me ON me.rolname = current_user AND w.oid <> me.oid
+WHERE me.rolsuper OR NOT pg_catalog.pg_has_role(w.oid, 'USAGE')
+ORDER BY 1, 2, 3;
 
 -- name: done
 -- The renames of repairs that were made here and not taken back.

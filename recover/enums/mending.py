@@ -16,8 +16,7 @@ from recover.enums.drift import EnumType
 from recover.enums.lexing import tokens
 from recover.enums.positions import NOTHING, Columns, cast_of, parts_of
 from recover.enums.rewriting import Literal, exchanged, in_array
-from recover.postgres.connection import PATH
-from recover.postgres.names import quote_ident, quote_literal
+from recover.postgres.names import PATH, quote_ident, quote_literal
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from recover.enums.familiar import familiar
 from recover.enums.look import Diagnosis, examine, refuse
 from recover.enums.repair import Change, Repair, Written, add_value, rename_value, renaming
 from recover.enums.settling import free_name
-from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, writable, written
+from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, uncounted, writable, written
 from recover.errors import Precondition
 from recover.postgres import catalog as postgres
 from recover.world import SeeDatabase, Statement
@@ -42,6 +42,7 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     if not todo and not columns:
         return None
     version = _require_allowed(database, todo)
+    refuse(_casting(database, [*(d.type.sql for d in todo), *(c.column.enum or c.retype for c in columns)]))
     tables = _tables(database, diagnosis)
     mends = mended(database, diagnosis.breaks, choices)
     refuse(_obstacles(database, diagnosis, tables, choices))
@@ -135,6 +136,14 @@ def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> int:
     return version
 
 
+def _casting(database: SeeDatabase, types: Iterable[str]) -> Iterable[Refusal]:
+    """The casts of these types that nobody may have carried out as himself."""
+    names = [name for name in types if name]
+    for row in database.rows("casts of the types", catalog.named("casts", types=names)) if names else ():
+        cast = f"the cast from {row['source']} to {row['target']} runs {row['function']} of {row['owner']}"
+        yield Refusal(str(row["name"]), f"{cast}, and would do so as this role", f"connect as {row['owner']}")
+
+
 def _tables(database: SeeDatabase, diagnosis: Diagnosis) -> Mapping[int, Table]:
     relations = {h.relation for d in diagnosis.todo for m in d.merges for h in diagnosis.users(d, m.loser)}
     relations |= {drift.column.relation for drift in diagnosis.columns_todo}
@@ -152,12 +161,14 @@ def _obstacles(
             for holder in diagnosis.users(drift, merge.loser):
                 table = tables[holder.relation]
                 yield from writable(holder, table)
+                yield from uncounted(holder.column, str(holder), table)
                 twice = collisions(drift.type, holder, table, merge)
                 yield from _colliding(database, f"{holder} {merge.loser!r}", twice)
     for column in diagnosis.columns_todo:
         table = tables[column.column.relation]
         yield from columns_obstacles(column, table, rewrite=choices.rewrite)
         yield from retyping.obstacles(column, asked=choices.strategy == "retype")
+        yield from uncounted(column.column.column, str(column.column), table)
         yield from _colliding(database, str(column.column), columns_collisions(column, table))
 
 

@@ -23,7 +23,8 @@ class Table:
     """What an UPDATE of a table has to mind, from the catalog query `tables`.
 
     `key` are (column, type, its operator "equal") that tell a row; `triggers` (relation as SQL, name, mode: O, R or A)
-    those that would fire; `uniques` (index, columns, predicate).
+    those that would fire; `uniques` (index, columns, predicate); `foreign` (index, columns, what its predicate runs)
+    those whose predicate would run what a lesser role has written.
     """
 
     relation: int
@@ -31,6 +32,7 @@ class Table:
     key: tuple[tuple[str, str, str], ...] = ()
     triggers: tuple[tuple[str, str, str], ...] = ()
     uniques: tuple[tuple[str, tuple[str, ...], str], ...] = ()
+    foreign: tuple[tuple[str, tuple[str, ...], str], ...] = ()
 
 
 def read_table(row: Row) -> Table:
@@ -41,7 +43,8 @@ def read_table(row: Row) -> Table:
         known["updatable"],
         tuple((k["column"], k["type"], k["equal"]) for k in known["key"]),
         tuple((t["relation"], t["name"], t["enabled"]) for t in known["triggers"]),
-        tuple((u["name"], tuple(u["columns"]), u["where"] or "") for u in known["uniques"]),
+        tuple((u["name"], tuple(u["columns"]), u["where"] or "") for u in known["uniques"] if not u["foreign"]),
+        tuple((u["name"], tuple(u["columns"]), u["foreign"]) for u in known["uniques"] if u["foreign"]),
     )
 
 
@@ -59,6 +62,14 @@ def writable(holder: Holder, table: Table) -> Iterable[Refusal]:
     elif not table.key:
         reason = "no primary key or unique index tells its rows apart, so that a merge could not be taken back"
         yield Refusal(str(holder), reason, f"ALTER TABLE {holder.sql} ADD COLUMN … GENERATED … PRIMARY KEY, or by hand")
+
+
+def uncounted(column: str, where: str, table: Table) -> Iterable[Refusal]:
+    """The unique indexes of the column in which nobody may look for collisions: that would run another's function."""
+    for name, columns, runs in table.foreign:
+        if column in columns:
+            reason = f"the condition of its unique index {name} runs {runs}, and would do so as this role"
+            yield Refusal(where, reason, f"connect as {runs.rpartition(' of ')[2]}")
 
 
 def merging(drift: Drift, holders: Sequence[Holder], uses: Uses, tables: Mapping[int, Table]) -> Iterable[Change]:
@@ -105,7 +116,7 @@ def collisions(type: EnumType, holder: Holder, table: Table, merge: Merge) -> It
     for name, columns, where in table.uniques:
         if holder.column in columns:
             into = quote_literal(merge.into).lstrip()
-            loser, survivor = (holder.meets(type, label) for label in (merge.loser, merge.into))
+            loser, survivor = (holder.holds(type, [label]) for label in (merge.loser, merge.into))
             parts = [
                 f"CASE WHEN {loser} THEN {into} ELSE {as_text(holder.asked(type))} END"
                 if c == holder.column

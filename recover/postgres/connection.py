@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from recover.errors import RecoverError
 from recover.halt import LOOK, Halt
-from recover.postgres.names import LONGEST_NAME
+from recover.postgres.names import LONGEST_NAME, PATH
 from recover.secrets import Secret
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[dict[str, object]]
 
 PLAIN = re.compile(r"[A-Za-z0-9._:+ -]+")
-PATH = "pg_catalog, pg_temp"
-"""The search_path of our own statements: a role that may create in another schema cannot give a name of ours another
-meaning. pg_temp is last: where it is not named it is searched first, for tables and types (PostgreSQL documentation,
-search_path; "Writing SECURITY DEFINER Functions Safely")."""
 PINNED = f"SET LOCAL search_path = {PATH}"
 ROLE_PATH = "SET LOCAL search_path TO DEFAULT"
 """In a connection that was not pinned at its start: what the server gives a connection of this role."""
