@@ -80,7 +80,7 @@ def _trigger(type: EnumType, holder: Holder, maps: Mapping[str, str]) -> Iterabl
     body = f" BEGIN NEW.{column} := {value}; RETURN NEW; END "
     note = quote_literal(json.dumps({"type": type.sql, "maps": dict(maps)}, ensure_ascii=False)).lstrip()
     yield Change(
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path = {PATH} "
+        f"CREATE FUNCTION {function}() RETURNS pg_catalog.trigger LANGUAGE plpgsql SET search_path = {PATH} "
         f"AS {quote_literal(body).lstrip()}",
         f"DROP FUNCTION {function}()",
     )
