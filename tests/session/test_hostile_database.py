@@ -15,10 +15,14 @@ import psycopg
 import pytest
 from conftest import PostgresServer, query
 from hostile import Hostile, hostile
+from poolers import refusing_options
 
 from recover.checks.sql import SqlAnswers
 from recover.drill.score import count
+from recover.enums.expected import Expected
+from recover.enums.look import diagnose, examine
 from recover.errors import StepError
+from recover.postgres.connection import ask, connect
 from recover.postgres.lease import DatabaseLease
 from recover.postgres.session import Session, knows_restriction, ping
 from recover.session.dropping import SESSIONS
@@ -136,6 +140,33 @@ def test_looking_backing_up_and_holding_the_lease_run_nothing_of_theirs(theirs: 
         lease.release()
         assert session.end_leftovers("r", patience=0.1) == 0
         assert by_us(theirs) == set()
+
+
+def test_through_a_pooler_that_takes_no_options_it_is_the_same_and_nothing_of_ours_stays_behind(
+    theirs: Hostile,
+) -> None:
+    with refusing_options(theirs.admin) as pooled:
+        assert ping(pooled.host, pooled.port, pooled.dbname, pooled.user, pooled.password, timeout=10) == ""
+        with closing(Session(pooled, run="r")) as session:
+            found = examine(session, diagnose(session, Expected(types={"userrole": ("ADMIN", "USER")})))
+            assert [each.object for each in found.breaks] == ["function is_admin(userrole)", "view admins"]
+            lease = DatabaseLease(session, "r", "eva@berlin")
+            lease.require()
+            lease.release()
+        with closing(connect(pooled, "recover", 5.0)) as connection:
+            ask(connection, "SELECT pg_catalog.now()")
+            [row] = connection.execute("show search_path").fetchall()  # what the next client of a pooler gets
+            assert row["search_path"] == "public, pg_catalog"
+    assert by_us(theirs) == set()
+
+
+def test_a_connection_starts_with_our_path_and_with_the_options_that_the_user_gave(
+    theirs: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=public -c work_mem=5MB")
+    with closing(connect(theirs.admin, "recover", 5.0)) as connection:
+        seen = [connection.execute(f"show {name}").fetchall()[0][name] for name in ("search_path", "work_mem")]
+        assert seen == ["pg_catalog,pg_temp", "5MB"]
 
 
 def test_a_playbooks_own_sql_has_the_path_of_its_role(theirs: Hostile) -> None:
