@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from recover.enums import catalog, retyping
 from recover.enums.breaking import mended
@@ -46,6 +46,9 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     tables = _tables(database, diagnosis)
     mends = mended(database, diagnosis.breaks, choices)
     refuse(_obstacles(database, diagnosis, tables, choices))
+    if tables or mends.changes:
+        held = (holder.relation for d in todo for holder in diagnosis.holders.get(d.type.oid, ()))
+        refuse(_running(database, {*tables, *held}))
     off, on = quiet(tables.values())
     renames = [change for d in todo for change in renaming(d.type.sql, d.type.labels, d.renames)]
     merges = [change for d in todo for change in _merges(d, diagnosis, tables)]
@@ -142,6 +145,14 @@ def _casting(database: SeeDatabase, types: Iterable[str]) -> Iterable[Refusal]:
     for row in database.rows("casts of the types", catalog.named("casts", types=names)) if names else ():
         cast = f"the cast from {row['source']} to {row['target']} runs {row['function']} of {row['owner']}"
         yield Refusal(str(row["name"]), f"{cast}, and would do so as this role", f"connect as {row['owner']}")
+
+
+def _running(database: SeeDatabase, relations: Collection[int]) -> Iterable[Refusal]:
+    """What a lesser role has written and a superuser would run by writing the rows of these tables."""
+    query = postgres.named("foreign_code", relations=sorted(relations))
+    for row in database.rows("what writing rows would run", query):
+        reason = f"writing its rows runs {row['function']}, which is {row['owner']}'s to say, as this superuser"
+        yield Refusal(str(row["object"]), reason, f"connect as {row['owner']}")
 
 
 def _tables(database: SeeDatabase, diagnosis: Diagnosis) -> Mapping[int, Table]:

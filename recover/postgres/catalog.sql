@@ -54,6 +54,61 @@ WHERE (pg_catalog.left(d.datname, pg_catalog.length(%(own)s)) = %(own)s
        OR (pg_catalog.left(d.datname, pg_catalog.length(%(prefix)s)) = %(prefix)s AND c.description = %(note)s))
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid);
 
+-- name: foreign_code
+-- What writing rows of these tables, or for NULL copying those of all, would run as this superuser though a lesser
+-- role has written it: in checks, domains, generated columns, keys of partitions, indexes and rules. The server's own
+-- volatile functions are among it, since some of them run SQL (query_to_xml). Sources: pg_node_tree names functions and
+-- operators by oid; an operator class, which MinMax and its like use, is a superuser's.
+WITH held (class, object, owner, tree) AS (
+    SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid, coalesce(r.relowner, t.typowner),
+           k.conbin::pg_catalog.text
+    FROM pg_catalog.pg_constraint k
+    LEFT JOIN pg_catalog.pg_class r ON r.oid = k.conrelid
+    LEFT JOIN pg_catalog.pg_type t ON t.oid = k.contypid
+    WHERE k.conbin IS NOT NULL
+      AND (k.conrelid = ANY (%(relations)s::bigint[]::pg_catalog.oid[])
+           OR (k.conrelid <> 0 AND %(relations)s::bigint[] IS NULL)
+           OR EXISTS (  -- a domain that a column, an expression, a composite or another domain is made of
+               SELECT FROM pg_catalog.pg_depend d
+               LEFT JOIN pg_catalog.pg_class u
+                    ON u.oid = d.objid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+               LEFT JOIN pg_catalog.pg_constraint c
+                    ON c.oid = d.objid AND d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+               WHERE d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid IN (t.oid, t.typarray)
+                 AND (u.relkind = 'c' OR u.oid = ANY (%(relations)s::bigint[]::pg_catalog.oid[])
+                      OR (u.oid IS NOT NULL AND %(relations)s::bigint[] IS NULL) OR c.conrelid <> 0
+                      OR d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+                      OR (d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid <> t.typarray))))
+    UNION ALL
+    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, r.oid, r.relowner, e.tree
+    FROM pg_catalog.pg_class r
+    CROSS JOIN LATERAL (
+        SELECT d.adbin::pg_catalog.text
+        FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+        WHERE d.adrelid = r.oid AND a.attgenerated <> ''
+        UNION ALL
+        SELECT pg_catalog.concat(i.indexprs, i.indpred) FROM pg_catalog.pg_index i WHERE i.indrelid = r.oid
+        UNION ALL
+        SELECT p.partexprs::pg_catalog.text FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = r.oid
+        UNION ALL
+        SELECT pg_catalog.concat(w.ev_qual, w.ev_action) FROM pg_catalog.pg_rewrite w
+        WHERE w.ev_class = r.oid AND w.ev_type <> '1' AND %(relations)s::bigint[] IS NOT NULL
+    ) AS e (tree)
+    WHERE r.relkind IN ('r', 'p') AND r.oid >= 16384
+      AND (r.oid = ANY (%(relations)s::bigint[]::pg_catalog.oid[]) OR %(relations)s::bigint[] IS NULL)
+)
+SELECT DISTINCT pg_catalog.pg_describe_object(h.class, h.object, 0) AS object, o.rolname::pg_catalog.text AS owner,
+       p.oid::pg_catalog.regprocedure::pg_catalog.text AS function
+FROM held h
+JOIN pg_catalog.pg_roles o ON o.oid = h.owner AND NOT o.rolsuper
+JOIN pg_catalog.pg_roles me ON me.rolname = current_user AND me.rolsuper
+CROSS JOIN LATERAL pg_catalog.regexp_matches(h.tree, ':(funcid|opno) (\d+)', 'g') AS f (found)
+LEFT JOIN pg_catalog.pg_operator x ON f.found[1] = 'opno' AND x.oid = f.found[2]::pg_catalog.oid
+JOIN pg_catalog.pg_proc p ON p.oid = coalesce(x.oprcode::pg_catalog.oid, f.found[2]::pg_catalog.oid)
+JOIN pg_catalog.pg_roles w ON w.oid = p.proowner
+WHERE NOT w.rolsuper OR p.provolatile = 'v'
+ORDER BY 1, 2, 3;
+
 -- name: lock_waits
 -- Who waits for a lock in this database, since when, and for whom (PostgreSQL documentation, pg_blocking_pids).
 SELECT w.pid, pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - w.query_start))::int AS waits,

@@ -21,7 +21,9 @@ from recover.checks.sql import SqlAnswers
 from recover.drill.score import count
 from recover.enums.expected import Expected
 from recover.enums.look import diagnose, examine
-from recover.errors import StepError
+from recover.enums.planning import plan
+from recover.errors import Precondition, StepError
+from recover.postgres.clone import _require_harmless
 from recover.postgres.connection import ask, connect
 from recover.postgres.lease import DatabaseLease
 from recover.postgres.session import Session, knows_restriction, ping
@@ -100,6 +102,7 @@ def test_the_life_of_a_repair_runs_nothing_of_theirs(theirs: Hostile, doctor: Do
     doctor("verify", *told)
     doctor("diff", *told)
     doctor("undo", "--yes")
+    query(theirs.admin, "drop schema recover cascade")
     assert by_us(theirs) == set()
 
 
@@ -124,6 +127,45 @@ def test_a_condition_of_an_index_of_theirs_is_refused_where_a_plan_would_run_it(
         assert by_us(theirs) == set()
     finally:
         query(theirs.owner, "drop index public.by_state; drop function public.cond(pg_catalog.text)")
+
+
+WRITTEN = {
+    "a check": "alter table public.users add constraint c check (public.trap('check'))",
+    "a check by SQL in a text": "alter table public.users add constraint c check"
+    " (pg_catalog.query_to_xml('select public.trap(''xml'')', true, true, '') is not null) not valid",
+    "a rule": "create rule c as on update to public.users do also select public.trap('rule')",
+    "a domain": "create domain public.d as pg_catalog.int4 check (public.trap('domain'));"
+    "alter table public.users add column c public.d[]",
+    "a generated column": "create function public.made(pg_catalog.int4) returns pg_catalog.int4 immutable"
+    " language plpgsql as $$ begin perform public.trap('generated'); return 1; end $$;"
+    "alter table public.users add column c pg_catalog.int4 generated always as (public.made(id)) stored",
+    "an index": "create function public.keyed(pg_catalog.int4) returns pg_catalog.int4 immutable language plpgsql"
+    " as $$ begin perform public.trap('index'); return 1; end $$; create index c on public.users (public.keyed(id))",
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_what_writing_rows_would_run_is_refused(theirs: Hostile, tmp_path: Path, written: str) -> None:
+    """Nobody but a login as the owner is safe from it: SET ROLE can be taken back by the function itself."""
+    expected = Expected(columns={"public.users.state": ("ON",)})
+    query(theirs.owner, "update public.users set state = 'on '")
+    try:
+        query(theirs.owner, written)
+        with closing(Session(theirs.admin)) as session:
+            with pytest.raises(Precondition) as caught:
+                plan(session, diagnose(session, expected))
+            assert f"{theirs.owner.user}'s to say, as this superuser" in caught.value.why
+            assert f"connect as {theirs.owner.user}" in caught.value.next
+            if "rule" not in written:  # which a restore makes last
+                with pytest.raises(Precondition, match="made by a dump would run"):
+                    _require_harmless(session)
+        with closing(Session(theirs.owner)) as session:
+            assert plan(session, diagnose(session, expected)) is not None
+        assert by_us(theirs) == set()
+    finally:
+        query(theirs.owner, "alter table public.users drop constraint if exists c, drop column if exists c")
+        query(theirs.owner, "drop index if exists public.c; drop rule if exists c on public.users")
+        query(theirs.owner, "drop function if exists public.made, public.keyed; drop domain if exists public.d")
 
 
 def test_looking_backing_up_and_holding_the_lease_run_nothing_of_theirs(theirs: Hostile, tmp_path: Path) -> None:
