@@ -39,7 +39,7 @@ do $$
 declare
     op text; pair text[];
 begin
-    foreach op in array array['=', '<>', '<', '>', '>=', '<=', '||', '~', '~~', '!~~', '&&', '->>', '+', '-', '*', '?'] loop
+    foreach op in array array['=', '<>', '>', '||', '~', '~~', '&&', '->>', '*'] loop
         foreach pair slice 1 in array array[
             ['oid', 'regclass'], ['oid', 'regtype'], ['oid', 'regproc'], ['oid', 'int4'], ['oid', 'int8'], ['oid', 'oid'],
             ['name', 'text'], ['text', 'name'], ['name', 'name'], ['text', 'text'], ['name', 'varchar'], ['"char"', 'text'],
