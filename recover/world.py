@@ -112,10 +112,15 @@ class Runtime(Services, Protocol):
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL text with %(name)s placeholders and the values bound to them (never spliced)."""
+    """SQL text with %(name)s placeholders and the values bound to them (never spliced).
+
+    Names without a schema are the system's alone, unless it is a user's own text: with `role_path` they are looked up
+    where the server has this role look for them.
+    """
 
     text: str
     args: Mapping[str, object] = field(default_factory=dict)
+    role_path: bool = False
 
 
 class SeeDatabase(Protocol):

@@ -38,7 +38,8 @@ union all select 'trigger ' || t.tgname || ' ' || t.tgrelid::regclass::text,
 union all select 'function ' || p.oid::regprocedure::text, pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '')
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname not in ('pg_catalog', 'information_schema', 'recover') and p.prokind in ('f', 'p')
-union all select 'domain ' || t.oid::regtype::text, coalesce(t.typdefault, '') from pg_type t where t.typtype = 'd'
+union all select 'domain ' || t.oid::regtype::text, coalesce(pg_get_expr(t.typdefaultbin, 0), '')
+    from pg_type t where t.typtype = 'd'
     and t.typnamespace not in (select oid from pg_namespace where nspname in ('pg_catalog', 'information_schema'))
 union all select 'bound ' || c.oid::regclass::text, pg_get_expr(c.relpartbound, c.oid)
     from pg_class c join mine using (oid) where c.relispartition

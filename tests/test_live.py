@@ -34,7 +34,7 @@ def test_the_identity_is_made_known_once_and_before_the_first_change(database: S
 
     live.learned = learned
     for text in ("create table t (n int)", "insert into t values (1)"):
-        live.database("main").execute([Statement(text)], lock_timeout=1, statement_timeout=5)
+        live.database("main").execute([Statement(text, role_path=True)], lock_timeout=1, statement_timeout=5)
     assert seen == [("main", database.dbname, 0)]
     live.close()
 
@@ -46,7 +46,9 @@ def test_a_wrong_database_is_not_changed(database: Server, tmp_path: Path, sql: 
 
     live = world(database, tmp_path, learned=learned)
     with pytest.raises(Drifted, match="not the one this run began on"):
-        live.database("main").execute([Statement("create table t (n int)")], lock_timeout=1, statement_timeout=5)
+        live.database("main").execute(
+            [Statement("create table t (n int)", role_path=True)], lock_timeout=1, statement_timeout=5
+        )
     assert sql("select count(*) from pg_class where relname = 't'") == [(0,)]
     live.close()
 

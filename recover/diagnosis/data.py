@@ -44,7 +44,7 @@ def _ending(scene: Scene, waits: Sequence[Row], idle: Sequence[Row]) -> tuple[st
     blockers = [(row["blocker"], row) for row in waits if row["blocker"] not in waiting]
     pids = dict([*blockers, *((row["pid"], row) for row in idle)])
     return tuple(
-        f"psql{scene.source.psql(str(row.get('database')))} -c 'select pg_terminate_backend({pid})'"
+        f"psql{scene.source.psql(str(row.get('database')))} -c 'select pg_catalog.pg_terminate_backend({pid})'"
         "   # as that role: its open transaction is taken back"
         for pid, row in [*pids.items()][:ENDED]
     )

@@ -19,16 +19,17 @@ from recover.world import Row, SeeDatabase, Statement
 
 TABLES = """
 select n.nspname as schema, c.relname as name
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema', 'recover') order by 1, 2
 """
 ENUM_COLUMNS = """
 select n.nspname as schema, c.relname as name, a.attname as column, t.oid as type
-from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
-join pg_type t on t.oid = a.atttypid
+from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_type t on t.oid = a.atttypid
 where c.relkind = 'r' and t.typtype = 'e' and not a.attisdropped and n.nspname <> 'pg_catalog' order by 1, 2, 3
 """
-LABELS = "select oid::text as oid, enumlabel as label, enumtypid as type from pg_enum"
+LABELS = "select oid::pg_catalog.text as oid, enumlabel as label, enumtypid as type from pg_catalog.pg_enum"
 
 
 Labels = Mapping[str, tuple[str, int]]
@@ -69,13 +70,17 @@ def count(database: SeeDatabase) -> Census:
     tables = {}
     for row in database.rows("tables", Statement(TABLES)):
         table = _name(row, "schema", "name")
-        [total] = database.rows(f"rows of {table}", Statement(f"select count(*) as n from {table}"))  # noqa: S608 - quoted
+        query = f"select pg_catalog.count(*) as n from {table}"  # noqa: S608 - quoted
+        [total] = database.rows(f"rows of {table}", Statement(query))
         tables[table] = int(str(total["n"]))
     oids = {(r["type"], r["label"]): str(r["oid"]) for r in database.rows("labels", Statement(LABELS))}
     labels = {}
     for row in database.rows("enum columns", Statement(ENUM_COLUMNS)):
         table, column = _name(row, "schema", "name"), _name(row, "column")
-        query = f"select {column}::text as label, count(*) as n from {table} where {column} is not null group by 1"  # noqa: S608 - quoted
+        query = (
+            f"select pg_catalog.enum_out({column})::pg_catalog.text as label, pg_catalog.count(*) as n "  # noqa: S608 - quoted
+            f"from {table} where {column} is not null group by {column}"
+        )
         found = database.rows(f"labels of {table}.{column}", Statement(query))
         labels[f"{table}.{column}"] = {
             oids[row["type"], r["label"]]: (str(r["label"]), int(str(r["n"]))) for r in found

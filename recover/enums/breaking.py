@@ -39,7 +39,7 @@ def mended(database: SeeDatabase, breaks: Sequence[Break], choices: Choices) -> 
     changes = [change for mend in mends for change in _changes(mend)]
     undo = [sql for mend in mends if not mend.guards for sql in mend.undo]
     valid = [name for name in _sql_functions(breaks, choices) if _is_valid(database, name)]
-    proof = [Change(validating(valid), note="these functions still work")] if valid else []
+    proof = [Change(validating(valid, _path(database)), note="these functions still work")] if valid else []
     told = tuple((wanted[mend], mend.before, mend.after) for mend in mends if mend.before != mend.after)
     return Mended(tuple(early), (*changes, *proof), tuple(undo), told)
 
@@ -65,14 +65,20 @@ def _refusals(breaks: Sequence[Break], choices: Choices) -> Iterable[Refusal]:
 
 def _sql_functions(breaks: Sequence[Break], choices: Choices) -> list[str]:
     named = [b for b in breaks if b.language == "sql" and b.object not in choices.ignore]
-    return list(dict.fromkeys(b.object.partition(" ")[2] for b in named))
+    return list(dict.fromkeys(b.routine for b in named))
+
+
+def _path(database: SeeDatabase) -> str:
+    """The search_path in which this role's functions are called."""
+    [row] = database.rows("this role's search_path", Statement("SHOW search_path", role_path=True))
+    return str(row["search_path"])
 
 
 def _is_valid(database: SeeDatabase, name: str) -> bool:
     # What does not work before cannot be held against the repair.
     query = f"SELECT pg_catalog.fmgr_sql_validator({quote_literal(name).lstrip()}::pg_catalog.regprocedure)"
     try:
-        database.rows(f"whether {name} works", Statement(query))
+        database.rows(f"whether {name} works", Statement(query, role_path=True))
     except StepError:
         return False
     return True

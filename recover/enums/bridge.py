@@ -17,7 +17,7 @@ from recover.enums.drift import RETIRED, Add, Drift, EnumType, Refusal, Rename
 from recover.enums.holders import Holder
 from recover.enums.repair import Change, add_value, rename_value
 from recover.enums.settling import free_name
-from recover.postgres.names import quote_ident, quote_literal
+from recover.postgres.names import PATH, quote_ident, quote_literal
 from recover.world import SeeDatabase
 
 PARTITIONED = 130000
@@ -80,7 +80,8 @@ def _trigger(type: EnumType, holder: Holder, maps: Mapping[str, str]) -> Iterabl
     body = f" BEGIN NEW.{column} := {value}; RETURN NEW; END "
     note = quote_literal(json.dumps({"type": type.sql, "maps": dict(maps)}, ensure_ascii=False)).lstrip()
     yield Change(
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {quote_literal(body).lstrip()}",
+        f"CREATE FUNCTION {function}() RETURNS pg_catalog.trigger LANGUAGE plpgsql SET search_path = {PATH} "
+        f"AS {quote_literal(body).lstrip()}",
         f"DROP FUNCTION {function}()",
     )
     yield Change(f"COMMENT ON FUNCTION {function}() IS {note}")
@@ -100,7 +101,7 @@ def _mapped(value: str, type: EnumType, holder: Holder, maps: Mapping[str, str])
             mapped = f"pg_catalog.array_replace({mapped}, {old_}, {new_})"
         return mapped
     arms = " ".join(f"WHEN {quote_literal(old)} THEN {quote_literal(new)}" for old, new in maps.items())
-    return f"(CASE {value}::text {arms} ELSE {value}::text END)::{type.sql}"
+    return f"(CASE {value}::pg_catalog.text {arms} ELSE {value}::pg_catalog.text END)::{type.sql}"
 
 
 def bridges(database: SeeDatabase, types: Iterable[str]) -> list[Bridge]:

@@ -33,7 +33,7 @@ def carry_out(
             "the repair waited for a lock in vain; nothing was touched",
             where=error.where,
             why="\n".join(holders) or error.why,
-            next="end that transaction (psql -c 'SELECT pg_cancel_backend(PID)'), or raise --lock-timeout",
+            next="end that transaction (psql -c 'SELECT pg_catalog.pg_cancel_backend(PID)'), or raise --lock-timeout",
         ) from None
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from recover.enums import catalog
 from recover.enums.drift import Refusal
 from recover.enums.expected import Expected, Pairs
+from recover.enums.familiar import familiar
+from recover.enums.holders import as_text
 from recover.enums.repair import Change, Written
 from recover.enums.rewriting import exchanged, literals
 from recover.enums.writing import Table, keeping
@@ -29,8 +31,8 @@ MOST = 200
 class TextColumn:
     """A column as the catalog has it. `checks` (name, definition, validated) are the table's that mention it alone.
 
-    `enum` is its type when that is an enum. `rows` is the planner's guess. `bound` are objects for whose sake the
-    server refuses another type of the column.
+    `called` is its type for a reader, `enum` its type when that is an enum. `rows` is the planner's guess. `bound` are
+    objects for whose sake the server refuses another type of the column.
     """
 
     schema: str
@@ -49,6 +51,7 @@ class TextColumn:
     bound: tuple[str, ...] = ()
     default: str = ""
     checks: tuple[tuple[str, str, bool], ...] = ()
+    called: str = ""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}.{self.column}"
@@ -94,7 +97,9 @@ def look(
     if not names:
         return (), ()
     rows = database.rows("the text columns", catalog.named("text_columns", names=_parts(names)))
-    there = {str(column): column for column in map(_read, rows)}
+    told = familiar(database) if rows else str
+    columns = (_read(row) for row in rows)
+    there = {str(c): replace(c, bound=tuple(map(told, c.bound)), called=told(c.type)) for c in columns}
     drifts, blocked = [], []
     for name, labels in expected.columns.items():
         column = there.get(".".join(_three(name)))
@@ -126,7 +131,7 @@ def _compared(
 
 
 def _labels(database: SeeDatabase, column: TextColumn) -> list[str]:
-    query = "SELECT pg_catalog.unnest(pg_catalog.enum_range(NULL::" + column.enum + "))::text AS value"
+    query = f"SELECT {as_text(f'pg_catalog.unnest(pg_catalog.enum_range(NULL::{column.enum}))')} AS value"
     return [str(row["value"]) for row in database.rows(f"the labels of {column.enum}", Statement(query))]
 
 
@@ -282,9 +287,10 @@ def _held(database: SeeDatabase, column: TextColumn) -> list[str]:
     loose = (
         f"WITH RECURSIVE held (value) AS (({first}) "  # noqa: S608 - quoted
         f"UNION ALL SELECT ({later}) FROM held WHERE held.value IS NOT NULL) "
-        f"SELECT value::text AS value FROM held WHERE value IS NOT NULL LIMIT {limit}"
+        f"SELECT value::pg_catalog.text AS value FROM held WHERE value IS NOT NULL LIMIT {limit}"
     )
-    scan = f"SELECT {name}::text AS value FROM {table} WHERE {name} IS NOT NULL GROUP BY {name} LIMIT {limit}"  # noqa: S608
+    text = f"{name}::pg_catalog.text"  # a type such as citext would take two spellings for one value
+    scan = f"SELECT {text} AS value FROM {table} WHERE {name} IS NOT NULL GROUP BY {text} LIMIT {limit}"  # noqa: S608
     rows = database.rows(f"the values of {column}", Statement(loose if column.indexed else scan))
     return sorted(str(row["value"]) for row in rows)
 
@@ -304,7 +310,7 @@ def _unusable(name: str, column: TextColumn | None) -> Refusal | None:
     if column is None:
         return None
     if not column.textual and not column.enum:
-        return Refusal(name, f"it is no text column but {column.type}", "expect its type under types")
+        return Refusal(name, f"it is no text column but {column.called}", "expect its type under types")
     if not column.readable:
         return Refusal(
             name, "this role may not read the column", f"GRANT SELECT ON {column.sql} TO …, as {column.owner}"
@@ -317,7 +323,7 @@ def _unusable(name: str, column: TextColumn | None) -> Refusal | None:
 
 def _read(row: Row) -> TextColumn:
     known: Mapping[str, Any] = row
-    apart = ("default", "checks", "bound")
+    apart = ("default", "checks", "bound", "called")
     plain = {name: known[name] for name in TextColumn.__dataclass_fields__ if name not in apart}
     checks = tuple((check["name"], check["definition"], check["validated"]) for check in known["checks"])
     return TextColumn(**plain, bound=tuple(known["bound"]), default=known["default_text"] or "", checks=checks)

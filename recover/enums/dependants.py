@@ -16,6 +16,7 @@ from recover.enums import mending
 from recover.enums.bodies import in_body
 from recover.enums.carriers import Carriers
 from recover.enums.drift import EnumType
+from recover.enums.familiar import familiar
 from recover.enums.mending import Mend, Spelling
 from recover.enums.positions import NOTHING, Columns, Hit, in_definition, keeps_text
 from recover.enums.rewriting import elements, in_array
@@ -47,7 +48,8 @@ class Change:
 class Break:
     """An object that holds an old label as text. `how` it breaks: loudly (22P02, or a check) or silently (no rows).
 
-    `mend` is its exact rewriting, None when there is none; `next` is then what to do by hand.
+    `mend` is its exact rewriting, None when there is none; `next` is then what to do by hand. `routine` is a
+    function as regprocedure takes it in any search_path.
     """
 
     type: str
@@ -59,6 +61,7 @@ class Break:
     mend: Mend | None = None
     next: str = ""
     language: str = ""
+    routine: str = ""
 
 
 def follows(database: SeeDatabase, carrying: Carriers) -> Mapping[int, tuple[str, ...]]:
@@ -66,10 +69,11 @@ def follows(database: SeeDatabase, carrying: Carriers) -> Mapping[int, tuple[str
     found: dict[int, list[str]] = {}
     if not carrying.found:
         return {}
-    told = carrying.args(buried=True)
-    rows = database.rows("what depends on the types", _named("follows", enums=told["enums"], types=told["types"]))
+    whole = carrying.args(buried=True)
+    rows = database.rows("what depends on the types", _named("follows", enums=whole["enums"], types=whole["types"]))
+    told = familiar(database)
     for row in rows:
-        found.setdefault(int(str(row["oid"])), []).append(str(row["object"]))
+        found.setdefault(int(str(row["oid"])), []).append(told(str(row["object"])))
     return {oid: tuple(objects) for oid, objects in found.items()}
 
 
@@ -99,6 +103,8 @@ def breaks(database: SeeDatabase, changes: Sequence[Change], carrying: Carriers)
     found = [broken for row in bodies for broken in _body(row, plain, near)]
     found += [broken for rows in _by_object(defined) for broken in _defined(rows, plain)]
     found += [broken for row in wrapped for broken in _wrapped(row, changing[row["oid"]])]  # type: ignore[index]
+    said = familiar(database) if found else str
+    found = [replace(b, object=said(b.object), why=said(b.why), next=said(b.next)) for b in found]
     return tuple(sorted(dict.fromkeys(found), key=_turn))
 
 
@@ -196,7 +202,7 @@ def _body(
             how: How = "silent" if sure and all(hit.as_text for hit in sure) else "loud"
             rest = _mend_or_next(mend, row, object)
             kind, type = row["kind"], change.type.sql
-            yield Break(type, object, kind, how, _certainty(found), _why(found), *rest, row["language"])
+            yield Break(type, object, kind, how, _certainty(found), _why(found), *rest, row["language"], row["name"])
 
 
 def _each_once(hits: Mapping[str, Sequence[Hit]]) -> Mapping[str, list[Hit]]:

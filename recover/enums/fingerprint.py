@@ -23,7 +23,7 @@ def _rows(database: SeeDatabase, tables: list[str]) -> Mapping[str, str]:
     if not tables:
         return {}
     counts = " UNION ALL ".join(
-        f"SELECT {quote_literal(table).lstrip()}::text AS name, pg_catalog.count(*) AS n FROM {table}"  # noqa: S608 - quoted
+        f"SELECT {quote_literal(table).lstrip()}::pg_catalog.text AS name, pg_catalog.count(*) AS n FROM {table}"  # noqa: S608 - quoted
         for table in tables
     )
     return {f"rows of {row['name']}": str(row["n"]) for row in database.rows("row counts", Statement(counts))}

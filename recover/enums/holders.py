@@ -48,9 +48,20 @@ class Holder:
         return f"({column}[])" if self.shape == "array" else column
 
     def meets(self, type: EnumType, label: str) -> str:
-        """The condition that a row holds the label."""
+        """The condition that a row holds the label, for writing: it can use an index."""
         value = f"{quote_literal(label).lstrip()}::{type.sql}"
         return f"{value} = ANY {self.asked(type)}" if self.shape == "array" else f"{self.asked(type)} = {value}"
+
+    def holds(self, type: EnumType, labels: Sequence[str]) -> str:
+        """The condition that a row holds one of the labels, for reading.
+
+        An operator would be looked up through casts that the type's owner may have made; a function that takes any
+        enum is exactly that, at the price of the index.
+        """
+        if self.shape == "array":
+            found = _is_one("u.label", type, labels)
+            return f"EXISTS (SELECT FROM pg_catalog.unnest({quote_ident(self.column)}) AS u (label) WHERE {found})"
+        return _is_one(quote_ident(self.column), type, labels)
 
     @property
     def unasked(self) -> Refusal | None:
@@ -74,27 +85,37 @@ class Holder:
 
     def guess(self, type: EnumType, label: str, rows: int) -> str:
         """A SELECT of the guessed number of rows, of none when no row holds the label."""
-        told = f"{quote_literal(label).lstrip()}::text AS label, {quote_literal(str(self)).lstrip()}::text AS place"
+        label_, place = (quote_literal(text).lstrip() for text in (label, str(self)))
+        told = f"{label_}::pg_catalog.text AS label, {place}::pg_catalog.text AS place"
         return (
             f"SELECT {told}, {rows}::bigint AS rows "  # noqa: S608 - quoted
-            f"WHERE EXISTS (SELECT FROM {self.sql} WHERE {self.meets(type, label)})"
+            f"WHERE EXISTS (SELECT FROM {self.sql} WHERE {self.holds(type, [label])})"
         )
 
     def count(self, type: EnumType, labels: Sequence[str]) -> str:
         """A SELECT of how many rows hold each of the labels that any row holds."""
-        values = ", ".join(f"{quote_literal(label).lstrip()}" for label in labels)
-        wanted = f"ARRAY[{values}]::{type.sql}[]"
-        place = quote_literal(str(self)).lstrip()
+        place = f"{quote_literal(str(self)).lstrip()}::pg_catalog.text AS place, pg_catalog.count(*) AS rows"
         if self.shape == "array":
+            labelled = f"pg_catalog.unnest({quote_ident(self.column)}) AS u (label)"
             return (
-                f"SELECT l.label::text AS label, {place}::text AS place, pg_catalog.count(*) AS rows "  # noqa: S608 - quoted
-                f"FROM {self.sql} CROSS JOIN LATERAL (SELECT DISTINCT u.label FROM pg_catalog.unnest{self.asked(type)} "
-                f"AS u (label)) AS l WHERE {self.asked(type)} && {wanted} AND l.label = ANY ({wanted}) GROUP BY l.label"
+                f"SELECT {as_text('l.label')} AS label, {place} FROM {self.sql} CROSS JOIN LATERAL "  # noqa: S608 - quoted
+                f"(SELECT DISTINCT u.label::{type.sql} FROM {labelled}) AS l (label) "
+                f"WHERE {_is_one('l.label', type, labels)} GROUP BY l.label"
             )
         return (
-            f"SELECT {self.asked(type)}::text AS label, {place}::text AS place, pg_catalog.count(*) AS rows "  # noqa: S608 - quoted
-            f"FROM {self.sql} WHERE {self.asked(type)} = ANY ({wanted}) GROUP BY {self.asked(type)}"
+            f"SELECT {as_text(self.asked(type))} AS label, {place} FROM {self.sql} "  # noqa: S608 - quoted
+            f"WHERE {self.holds(type, labels)} GROUP BY {self.asked(type)}"
         )
+
+
+def _is_one(value: str, type: EnumType, labels: Sequence[str]) -> str:
+    told = (f"pg_catalog.enum_eq({value}::{type.sql}, {quote_literal(label).lstrip()}::{type.sql})" for label in labels)
+    return f"({' OR '.join(told)})"
+
+
+def as_text(value: str) -> str:
+    """The label of an enum's value. `::text` would be a cast that the type's owner may have made (CREATE CAST)."""
+    return f"pg_catalog.enum_out({value})::pg_catalog.text"
 
 
 NO_GUESSES: Mapping[Holder, Mapping[str, int]] = {}

@@ -29,35 +29,36 @@ LATEST = f"""SELECT pg_catalog.set_config('{SETTING}', (
 
 TABLES = """CREATE SCHEMA IF NOT EXISTS recover;
 CREATE TABLE IF NOT EXISTS recover.enum_repairs (
-    id text PRIMARY KEY,
-    made_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    made_by text NOT NULL DEFAULT session_user,
-    application text NOT NULL DEFAULT pg_catalog.current_setting('application_name'),
-    plan text NOT NULL,
-    strategy text NOT NULL,
-    labels_before jsonb NOT NULL,
-    labels_after jsonb NOT NULL,
-    renames jsonb NOT NULL,
-    statements text[] NOT NULL,
-    undo text[] NOT NULL,
-    locked text[] NOT NULL,
+    id pg_catalog.text PRIMARY KEY,
+    made_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    made_by pg_catalog.text NOT NULL DEFAULT session_user,
+    application pg_catalog.text NOT NULL DEFAULT pg_catalog.current_setting('application_name'),
+    plan pg_catalog.text NOT NULL,
+    strategy pg_catalog.text NOT NULL,
+    labels_before pg_catalog.jsonb NOT NULL,
+    labels_after pg_catalog.jsonb NOT NULL,
+    renames pg_catalog.jsonb NOT NULL,
+    statements pg_catalog.text[] NOT NULL,
+    undo pg_catalog.text[] NOT NULL,
+    locked pg_catalog.text[] NOT NULL,
     rows_written bigint NOT NULL,
-    undone_at timestamptz,
-    undone_by text
+    undone_at pg_catalog.timestamptz,
+    undone_by pg_catalog.text
 );
 CREATE TABLE IF NOT EXISTS recover.kept_rows (
-    repair text NOT NULL,
-    relation text NOT NULL,
-    field text NOT NULL,
-    key jsonb NOT NULL,
-    was text NOT NULL
+    repair pg_catalog.text NOT NULL,
+    relation pg_catalog.text NOT NULL,
+    field pg_catalog.text NOT NULL,
+    key pg_catalog.jsonb NOT NULL,
+    was pg_catalog.text NOT NULL
 )"""
 
 NOTE = f"""INSERT INTO recover.enum_repairs
     (id, plan, strategy, labels_before, labels_after, renames, statements, undo, locked,
      rows_written)
-SELECT {ID}, %(plan)s, %(strategy)s, %(before)s::jsonb, %(after)s::jsonb, %(renames)s::jsonb,
-       %(statements)s::text[], %(undo)s::text[], %(locked)s::text[],
+SELECT {ID}, %(plan)s, %(strategy)s,
+       %(before)s::pg_catalog.jsonb, %(after)s::pg_catalog.jsonb, %(renames)s::pg_catalog.jsonb,
+       %(statements)s::pg_catalog.text[], %(undo)s::pg_catalog.text[], %(locked)s::pg_catalog.text[],
        (SELECT pg_catalog.count(*) FROM recover.kept_rows k WHERE k.repair = {ID})"""  # noqa: S608 - our own words
 
 MARK_UNDONE = f"""UPDATE recover.enum_repairs SET undone_at = pg_catalog.now(), undone_by = session_user

@@ -13,6 +13,7 @@ from recover.enums.columns import look as columns_of
 from recover.enums.dependants import Break, Change, breaks, follows
 from recover.enums.drift import Drift, EnumType, Refusal, Rename, compare, find, read_types
 from recover.enums.expected import Expected
+from recover.enums.familiar import familiar
 from recover.enums.holders import Holder, Uses, bounds, counting, mentions, read_holder
 from recover.enums.settling import settle, undecided
 from recover.errors import Precondition
@@ -171,8 +172,10 @@ def _holders(database: SeeDatabase, carrying: Carriers, asking: Collection[int])
 def _constants(database: SeeDatabase, carrying: Carriers) -> Sequence[Row]:
     if not carrying.found:
         return []
-    told = carrying.args(buried=False)
-    return database.rows("the objects bound to labels", catalog.named("enum_constants", **told))
+    args = carrying.args(buried=False)
+    rows = database.rows("the objects bound to labels", catalog.named("enum_constants", **args))
+    told = familiar(database) if rows else str
+    return [{**row, "object": told(str(row["object"]))} for row in rows]
 
 
 def _uses(database: SeeDatabase, drift: Drift, holders: Sequence[Holder], constants: Sequence[Row]) -> Uses:

@@ -16,7 +16,7 @@ from recover.enums.drift import EnumType
 from recover.enums.lexing import tokens
 from recover.enums.positions import NOTHING, Columns, cast_of, parts_of
 from recover.enums.rewriting import Literal, exchanged, in_array
-from recover.postgres.names import quote_ident, quote_literal
+from recover.postgres.names import PATH, quote_ident, quote_literal
 
 
 @dataclass(frozen=True)
@@ -184,14 +184,20 @@ def reindex(row: Mapping[str, Any]) -> Mend:
     return Mend(row["definition"], row["definition"], (statement,), (statement,), "writers of its table wait meanwhile")
 
 
-def validating(functions: Sequence[str]) -> str:
-    """A statement that fails when one of these SQL functions is no longer valid. Source: fmgr_sql_validator."""
+def validating(functions: Sequence[str], path: str) -> str:
+    """A statement that fails when one of these SQL functions is no longer valid in that search_path.
+
+    It is parsed, and nothing of it is carried out. Source: fmgr_sql_validator.
+    """
+    found, ours = (
+        f"PERFORM pg_catalog.set_config('search_path', {quote_literal(p).lstrip()}, true); " for p in (path, PATH)
+    )
     oids = ", ".join(f"{quote_literal(name).lstrip()}::pg_catalog.regprocedure" for name in functions)
     body = (
         "DECLARE f pg_catalog.regprocedure; BEGIN "
         f"FOREACH f IN ARRAY ARRAY[{oids}]::pg_catalog.regprocedure[] LOOP "
-        "BEGIN PERFORM pg_catalog.fmgr_sql_validator(f); "
+        f"BEGIN {found}PERFORM pg_catalog.fmgr_sql_validator(f); {ours}"
         "EXCEPTION WHEN OTHERS THEN RAISE EXCEPTION USING ERRCODE = 'RV007', "
-        "MESSAGE = 'function ' || f::text || ' would no longer work: ' || SQLERRM; END; END LOOP; END"
+        "MESSAGE = 'function ' || f::pg_catalog.text || ' would no longer work: ' || SQLERRM; END; END LOOP; END"
     )
     return f"DO {quote_literal(body).lstrip()}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from recover.enums import catalog, retyping
 from recover.enums.breaking import mended
@@ -13,10 +13,11 @@ from recover.enums.columns import collisions as columns_collisions
 from recover.enums.columns import obstacles as columns_obstacles
 from recover.enums.columns import written as columns_written
 from recover.enums.drift import Drift, Refusal, Rename
+from recover.enums.familiar import familiar
 from recover.enums.look import Diagnosis, examine, refuse
 from recover.enums.repair import Change, Repair, Written, add_value, rename_value, renaming
 from recover.enums.settling import free_name
-from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, writable, written
+from recover.enums.writing import Table, collisions, merging, quiet, read_table, refreshed, uncounted, writable, written
 from recover.errors import Precondition
 from recover.postgres import catalog as postgres
 from recover.world import SeeDatabase, Statement
@@ -41,9 +42,13 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     if not todo and not columns:
         return None
     version = _require_allowed(database, todo)
+    refuse(_casting(database, [*(d.type.sql for d in todo), *(c.column.enum or c.retype for c in columns)]))
     tables = _tables(database, diagnosis)
     mends = mended(database, diagnosis.breaks, choices)
     refuse(_obstacles(database, diagnosis, tables, choices))
+    if tables or mends.changes:
+        held = (holder.relation for d in todo for holder in diagnosis.holders.get(d.type.oid, ()))
+        refuse(_running(database, {*tables, *held}))
     off, on = quiet(tables.values())
     renames = [change for d in todo for change in renaming(d.type.sql, d.type.labels, d.renames)]
     merges = [change for d in todo for change in _merges(d, diagnosis, tables)]
@@ -134,6 +139,22 @@ def _require_allowed(database: SeeDatabase, todo: Sequence[Drift]) -> int:
     return version
 
 
+def _casting(database: SeeDatabase, types: Iterable[str]) -> Iterable[Refusal]:
+    """The casts of these types that nobody may have carried out as himself."""
+    names = [name for name in types if name]
+    for row in database.rows("casts of the types", catalog.named("casts", types=names)) if names else ():
+        cast = f"the cast from {row['source']} to {row['target']} runs {row['function']} of {row['owner']}"
+        yield Refusal(str(row["name"]), f"{cast}, and would do so as this role", f"connect as {row['owner']}")
+
+
+def _running(database: SeeDatabase, relations: Collection[int]) -> Iterable[Refusal]:
+    """What a lesser role has written and a superuser would run by writing the rows of these tables."""
+    query = postgres.named("foreign_code", relations=sorted(relations))
+    for row in database.rows("what writing rows would run", query):
+        reason = f"writing its rows runs {row['function']}, which is {row['owner']}'s to say, as this superuser"
+        yield Refusal(str(row["object"]), reason, f"connect as {row['owner']}")
+
+
 def _tables(database: SeeDatabase, diagnosis: Diagnosis) -> Mapping[int, Table]:
     relations = {h.relation for d in diagnosis.todo for m in d.merges for h in diagnosis.users(d, m.loser)}
     relations |= {drift.column.relation for drift in diagnosis.columns_todo}
@@ -151,12 +172,14 @@ def _obstacles(
             for holder in diagnosis.users(drift, merge.loser):
                 table = tables[holder.relation]
                 yield from writable(holder, table)
+                yield from uncounted(holder.column, str(holder), table)
                 twice = collisions(drift.type, holder, table, merge)
                 yield from _colliding(database, f"{holder} {merge.loser!r}", twice)
     for column in diagnosis.columns_todo:
         table = tables[column.column.relation]
         yield from columns_obstacles(column, table, rewrite=choices.rewrite)
         yield from retyping.obstacles(column, asked=choices.strategy == "retype")
+        yield from uncounted(column.column.column, str(column.column), table)
         yield from _colliding(database, str(column.column), columns_collisions(column, table))
 
 
@@ -164,7 +187,8 @@ def _colliding(database: SeeDatabase, where: str, questions: Iterable[tuple[str,
     for index, question in questions:
         [found] = database.rows(f"collisions in {index}", Statement(question))
         if found["keys"]:
-            reason = f"{found['keys']} keys of the unique index {index} would be there twice"
+            named = familiar(database)(index)
+            reason = f"{found['keys']} keys of the unique index {named} would be there twice"
             yield Refusal(where, reason, "settle those rows by hand, then run again")
 
 

@@ -46,7 +46,7 @@ def verify(database: Trying, found: Diagnosis, *, write: bool) -> tuple[Evidence
     labels = Evidence("are the labels what the code expects?", _labels(found), passed=found.clean)
     members = [t for d in found.drifts for t in _members(d.type, d.expected, found.holders.get(d.type.oid, ()), write)]
     names = [str(row["name"]) for row in database.rows("the functions in SQL", catalog.named("sql_functions"))]
-    functions = [Try(name, Statement(VALIDATE.format(quote_literal(name).lstrip()))) for name in names]
+    functions = [Try(name, Statement(VALIDATE.format(quote_literal(name).lstrip()), role_path=True)) for name in names]
     wrapped = [row for row in wrappers(database, found.carriers) if row["kind"] == "index"]
     indexes = [Try(str(row["name"]), Statement(_comparing(str(row["relation"]), str(row["key"])))) for row in wrapped]
     return (
@@ -91,16 +91,19 @@ def _members(type: EnumType, expected: Sequence[str], holders: Sequence[Holder],
 
 def _comparing(relation: str, key: str) -> str:
     """Raise unless the index finds as many rows per key as a scan does."""
-    question = quote_literal(f"SELECT count(*) FROM {relation} WHERE {key} = $1").lstrip()  # noqa: S608 - the server's words
+    counting = f"SELECT pg_catalog.count(*) FROM {relation} WHERE {key} = $1"  # noqa: S608 - the server's words
+    question = quote_literal(counting).lstrip()
     body = (
         "DECLARE r record; n bigint; BEGIN "  # noqa: S608 - the server's words
-        "PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
-        "set_config('enable_indexonlyscan', 'off', true); "
-        f"CREATE TEMP TABLE counted ON COMMIT DROP AS SELECT {key} AS value, count(*) AS rows FROM {relation} "
-        "GROUP BY 1; "
-        "PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'on', true), "
-        "set_config('enable_indexscan', 'on', true); "
-        "FOR r IN SELECT * FROM counted WHERE value IS NOT NULL LOOP "
+        "PERFORM pg_catalog.set_config('enable_indexscan', 'off', true), "
+        "pg_catalog.set_config('enable_bitmapscan', 'off', true), "
+        "pg_catalog.set_config('enable_indexonlyscan', 'off', true); "
+        f"CREATE TEMP TABLE pg_temp.counted ON COMMIT DROP AS SELECT {key} AS value, pg_catalog.count(*) AS rows "
+        f"FROM {relation} GROUP BY 1; "
+        "PERFORM pg_catalog.set_config('enable_seqscan', 'off', true), "
+        "pg_catalog.set_config('enable_bitmapscan', 'on', true), "
+        "pg_catalog.set_config('enable_indexscan', 'on', true); "
+        "FOR r IN SELECT * FROM pg_temp.counted WHERE value IS NOT NULL LOOP "
         f"EXECUTE {question} INTO n USING r.value; IF n <> r.rows THEN "
         f"RAISE EXCEPTION '% rows of %, where a scan finds %', n, r.value, r.rows USING ERRCODE = '{WRONG_ROWS}'; "
         "END IF; END LOOP; END"

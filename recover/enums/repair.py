@@ -190,9 +190,9 @@ def opening(labels: Labels, locked: Sequence[str]) -> list[Statement]:
 
 def _as_planned(type: str, names: Sequence[str]) -> str:
     # ADD VALUE IF NOT EXISTS of a label that exists changes nothing, and takes the type's lock before this looks.
-    wanted = f"ARRAY[{', '.join(quote_literal(name) for name in names)}]::text[]"
+    wanted = f"ARRAY[{', '.join(quote_literal(name) for name in names)}]::pg_catalog.text[]"
     return (
-        "IF ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = "  # noqa: S608 - quoted
+        "IF ARRAY(SELECT e.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum e WHERE e.enumtypid = "  # noqa: S608 - quoted
         f"{quote_literal(type)}::pg_catalog.regtype ORDER BY e.enumsortorder) IS DISTINCT FROM {wanted} THEN "
         f"RAISE EXCEPTION USING ERRCODE = 'RV008', MESSAGE = {quote_literal(f'the labels of {type} have changed')}; "
         "END IF;"
@@ -247,8 +247,8 @@ def prove(types: Sequence[str]) -> Statement:
 
 
 def _fingerprint(types: Sequence[str]) -> str:
-    names = f"ARRAY[{', '.join(f'{quote_literal(name)}::regtype' for name in types)}]"
-    return catalog.text("enum_fingerprint").replace("%(types)s::regtype[]", names)
+    names = f"ARRAY[{', '.join(f'{quote_literal(name)}::pg_catalog.regtype' for name in types)}]"
+    return catalog.text("enum_fingerprint").replace("%(types)s::pg_catalog.regtype[]", names)
 
 
 def _do(body: str) -> Statement:

@@ -27,7 +27,7 @@ def obstacles(drift: ColumnDrift, *, asked: bool) -> Iterable[Refusal]:
     if not drift.retype:
         return
     if not asked:
-        reason = f"it is {column.type}, where the code expects {drift.retype}"
+        reason = f"it is {column.called}, where the code expects {drift.retype}"
         yield Refusal(str(column), reason, "add --strategy retype: the table is rewritten, and locked meanwhile")
     if not column.owned:
         yield Refusal(str(column), f"only its owner, {column.owner}, may change its type", f"connect as {column.owner}")
@@ -64,9 +64,9 @@ def changes(database: SeeDatabase, drift: ColumnDrift) -> Iterable[Change]:
 
 def _mapped(name: str, new: Mapping[str, str]) -> str:
     if not new:
-        return f"{name}::text"
+        return f"{name}::pg_catalog.text"
     arms = " ".join(f"WHEN {quote_literal(old)} THEN {quote_literal(label)}" for old, label in new.items())
-    return f"(CASE {name}::text {arms} ELSE {name}::text END)"
+    return f"(CASE {name}::pg_catalog.text {arms} ELSE {name}::pg_catalog.text END)"
 
 
 def _default(drift: ColumnDrift) -> str:
@@ -87,7 +87,7 @@ def estimate(database: SeeDatabase, drift: ColumnDrift) -> str:
     column = drift.column
     query = (
         "SELECT pg_catalog.count(*) AS rows, pg_catalog.sum(pg_catalog.length(s.value)) AS length "  # noqa: S608 - quoted
-        f"FROM (SELECT {quote_ident(column.column)}::text AS value FROM {column.sql} LIMIT {SAMPLE}) AS s"
+        f"FROM (SELECT pg_catalog.concat({quote_ident(column.column)}) AS value FROM {column.sql} LIMIT {SAMPLE}) AS s"
     )
     began = time.monotonic()
     [read] = database.rows(f"a sample of {column}", Statement(query))

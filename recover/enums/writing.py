@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recover.enums.drift import Drift, EnumType, Merge, Refusal
-from recover.enums.holders import Holder, Uses
+from recover.enums.holders import Holder, Uses, as_text
 from recover.enums.ledger import ID
 from recover.enums.repair import Change, Written
 from recover.postgres.names import quote_ident, quote_literal
@@ -22,15 +22,17 @@ from recover.world import Row
 class Table:
     """What an UPDATE of a table has to mind, from the catalog query `tables`.
 
-    `key` are (column, type) that tell a row; `triggers` (relation as SQL, name, mode: O, R or A) those that
-    would fire; `uniques` (index, columns, predicate).
+    `key` are (column, type, its operator "equal") that tell a row; `triggers` (relation as SQL, name, mode: O, R or A)
+    those that would fire; `uniques` (index, columns, predicate); `foreign` (index, columns, what its predicate runs)
+    those whose predicate would run what a lesser role has written.
     """
 
     relation: int
     updatable: bool = True
-    key: tuple[tuple[str, str], ...] = ()
+    key: tuple[tuple[str, str, str], ...] = ()
     triggers: tuple[tuple[str, str, str], ...] = ()
     uniques: tuple[tuple[str, tuple[str, ...], str], ...] = ()
+    foreign: tuple[tuple[str, tuple[str, ...], str], ...] = ()
 
 
 def read_table(row: Row) -> Table:
@@ -39,9 +41,10 @@ def read_table(row: Row) -> Table:
     return Table(
         known["relation"],
         known["updatable"],
-        tuple((k["column"], k["type"]) for k in known["key"]),
+        tuple((k["column"], k["type"], k["equal"]) for k in known["key"]),
         tuple((t["relation"], t["name"], t["enabled"]) for t in known["triggers"]),
-        tuple((u["name"], tuple(u["columns"]), u["where"] or "") for u in known["uniques"]),
+        tuple((u["name"], tuple(u["columns"]), u["where"] or "") for u in known["uniques"] if not u["foreign"]),
+        tuple((u["name"], tuple(u["columns"]), u["foreign"]) for u in known["uniques"] if u["foreign"]),
     )
 
 
@@ -59,6 +62,14 @@ def writable(holder: Holder, table: Table) -> Iterable[Refusal]:
     elif not table.key:
         reason = "no primary key or unique index tells its rows apart, so that a merge could not be taken back"
         yield Refusal(str(holder), reason, f"ALTER TABLE {holder.sql} ADD COLUMN … GENERATED … PRIMARY KEY, or by hand")
+
+
+def uncounted(column: str, where: str, table: Table) -> Iterable[Refusal]:
+    """The unique indexes of the column in which nobody may look for collisions: that would run another's function."""
+    for name, columns, runs in table.foreign:
+        if column in columns:
+            reason = f"the condition of its unique index {name} runs {runs}, and would do so as this role"
+            yield Refusal(where, reason, f"connect as {runs.rpartition(' of ')[2]}")
 
 
 def merging(drift: Drift, holders: Sequence[Holder], uses: Uses, tables: Mapping[int, Table]) -> Iterable[Change]:
@@ -105,9 +116,9 @@ def collisions(type: EnumType, holder: Holder, table: Table, merge: Merge) -> It
     for name, columns, where in table.uniques:
         if holder.column in columns:
             into = quote_literal(merge.into).lstrip()
-            loser, survivor = (holder.meets(type, label) for label in (merge.loser, merge.into))
+            loser, survivor = (holder.holds(type, [label]) for label in (merge.loser, merge.into))
             parts = [
-                f"CASE WHEN {loser} THEN {into} ELSE {holder.asked(type)}::text END"
+                f"CASE WHEN {loser} THEN {into} ELSE {as_text(holder.asked(type))} END"
                 if c == holder.column
                 else quote_ident(c)
                 for c in columns
@@ -130,7 +141,7 @@ def _value(type: EnumType, label: str) -> str:
     return f"{quote_literal(label).lstrip()}::{type.sql}"
 
 
-def _write(type: EnumType, holder: Holder, merge: Merge, key: Sequence[tuple[str, str]]) -> Change:
+def _write(type: EnumType, holder: Holder, merge: Merge, key: Sequence[tuple[str, str, str]]) -> Change:
     """Write the loser's rows and keep their keys."""
     retired, into = _value(type, merge.retired), _value(type, merge.into)
     where = holder.meets(type, merge.retired)
@@ -150,7 +161,7 @@ def keeping(
     type: str,
     new: Callable[[str], str],
     where: str,
-    key: Sequence[tuple[str, str]],
+    key: Sequence[tuple[str, str, str]],
     *,
     was: str = "",
 ) -> Change:
@@ -161,7 +172,7 @@ def keeping(
     """
     name = quote_ident(column)
     place = f"{quote_literal(table).lstrip()}, {quote_literal(column).lstrip()}"
-    keys = f"pg_catalog.jsonb_build_array({', '.join(f't.{quote_ident(k)}' for k, _ in key)})"
+    keys = f"pg_catalog.jsonb_build_array({', '.join(f't.{quote_ident(k)}' for k, _, _ in key)})"
     keep = f"INSERT INTO recover.kept_rows (repair, relation, field, key, was) SELECT {ID}, {place}, key"
     do = (
         f"WITH moved AS (UPDATE {table} AS t SET {name} = {new(f't.{name}')} WHERE {where} "  # noqa: S608 - quoted
@@ -171,16 +182,18 @@ def keeping(
         do
         if was
         else (
-            f"WITH old AS MATERIALIZED (SELECT ctid AS place, tableoid AS part, {name}::text AS was "  # noqa: S608 - quoted
+            f"WITH old AS MATERIALIZED (SELECT ctid AS place, tableoid AS part, {name}::pg_catalog.text AS was "  # noqa: S608 - quoted
             f"FROM {table} WHERE {where}), moved AS (UPDATE {table} AS t SET {name} = {new(f't.{name}')} FROM old "
             f"WHERE t.ctid = old.place AND t.tableoid = old.part RETURNING {keys} AS key, old.was) "
             f"{keep}, was FROM moved"
         )
     )
-    same = " AND ".join(f"t.{quote_ident(k)} = (kept.key ->> {at})::{kind}" for at, (k, kind) in enumerate(key))
+    same = " AND ".join(
+        f"t.{quote_ident(name)} {equal} (kept.key ->> {at})::{kind}" for at, (name, kind, equal) in enumerate(key)
+    )
     undo = (
         f"UPDATE {table} AS t SET {name} = kept.was::{type} FROM recover.kept_rows AS kept "  # noqa: S608 - quoted
         f"WHERE kept.repair = {ID} AND (kept.relation, kept.field) = ({place}) AND {same} "
-        f"AND t.{name}::text = ({new(f'kept.was::{type}')})::text"
+        f"AND t.{name}::pg_catalog.text = ({new(f'kept.was::{type}')})::pg_catalog.text"
     )
     return Change(do, undo, "the keys are kept")

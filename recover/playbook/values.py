@@ -150,20 +150,21 @@ class Sql:
     expects: str = "SQL"
 
     def read(self, node: Marked, label: str, how: Reading) -> Statement:
-        """The statement. A literal % is doubled when there are parameters, as drivers want it."""
+        """The statement, a user's own. A literal % is doubled when there are parameters, as drivers want it."""
         if not isinstance(node, Scalar):
             raise misfit(node, label, self.expects)
         VALUES[str].take(node, node, label)
         found = parts(node)
         order = list(dict.fromkeys(part.text for part in found if isinstance(part, Name)))
         if not order:
-            return Statement("".join(map(str, found)))
+            return Statement("".join(map(str, found)), role_path=True)
         text = "".join(
             f"%(v{order.index(part.text) + 1})s" if isinstance(part, Name) else part.replace("%", "%%")
             for part in found
         )
         _require_unquoted(text, found)
-        return Statement(text, {f"v{n}": self._argument(name, node, label, how) for n, name in enumerate(order, 1)})
+        args = {f"v{n}": self._argument(name, node, label, how) for n, name in enumerate(order, 1)}
+        return Statement(text, args, role_path=True)
 
     def _argument(self, name: str, node: Scalar, label: str, how: Reading) -> object:
         return ANYTHING.read(Scalar(f"${{{name}}}", node.mark), label, how)

@@ -56,11 +56,26 @@ def _make(session: Session, name: str, clone: Server, timeout: float) -> str:
             raise Precondition("this role may not make a database to rehearse in", why=error.why, next=next) from None
         if error.sqlstate != IN_USE:
             raise
+        _require_harmless(session)
         session.command(f"{copy} TEMPLATE template0", timeout=timeout)
         _restored(session, clone, timeout)
         how = "dump"
     session.command(f"COMMENT ON DATABASE {quote_ident(clone.dbname)} IS {quote_literal(_note(name))}", timeout=60.0)
     return how
+
+
+def _require_harmless(session: Session) -> None:
+    """Raise Precondition when restoring a dump would run, as a superuser, what a lesser role has written.
+
+    A database that is copied as files runs nothing.
+    """
+    found = session.rows("what a restore would run", named("foreign_code", relations=None))
+    if found:
+        raise Precondition(
+            "a copy made by a dump would run another role's functions as this superuser",
+            why="\n".join(f"{row['object']} of {row['owner']} runs {row['function']}" for row in found),
+            next=f"connect as {found[0]['owner']}, or end all other sessions: the copy is then made of files",
+        )
 
 
 def _restored(session: Session, clone: Server, timeout: float) -> None:

@@ -10,14 +10,14 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recover.errors import RecoverError
 from recover.halt import LOOK, Halt
-from recover.postgres.names import LONGEST_NAME
+from recover.postgres.names import LONGEST_NAME, PATH
 from recover.secrets import Secret
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[dict[str, object]]
 
 PLAIN = re.compile(r"[A-Za-z0-9._:+ -]+")
+PINNED = f"SET LOCAL search_path = {PATH}"
+ROLE_PATH = "SET LOCAL search_path TO DEFAULT"
+"""In a connection that was not pinned at its start: what the server gives a connection of this role."""
+_REFUSED = re.compile(r"startup parameter|command-line options")
+"""What PgBouncer, and Amazon's RDS Proxy, say to `options`."""
 GRACE = 5.0
 """Seconds that a server may be late with its own time-out before we hang up on it."""
 
@@ -74,12 +79,38 @@ def _plain(text: str, longest: int) -> str:
     return "".join(PLAIN.findall(text))[: longest - 9] + "~" + digest
 
 
-def connect(server: Server, application: str, timeout: float) -> Connection:
+def connect(server: Server, application: str, timeout: float, *, pinned: bool = True) -> Connection:
+    """A connection whose search_path is pinned from its start, where no pooler refuses that; else `begin` pins it.
+
+    One that is not `pinned` starts with the search_path of its role. Raises psycopg.Error.
+    """
+    import psycopg
+
+    told = server.parameters(application, timeout)
+    if not pinned or ("service" in told and "options" not in told):  # a service's own options would be lost
+        return _connect(server, told)
+    try:
+        return _connect(server, {**told, "options": f"{_options(told)} -c search_path={PATH.replace(' ', '')}".strip()})
+    except psycopg.OperationalError as error:
+        if not _REFUSED.search(str(error)):
+            raise
+    return _connect(server, told)
+
+
+def _options(told: Mapping[str, Any]) -> str:
+    """The command-line options that the user gave: a parameter of libpq's takes the place of PGOPTIONS."""
+    from psycopg.pq import Conninfo
+
+    known = {option.keyword: option.val for option in Conninfo.get_defaults()}
+    return str(told.get("options") or (known.get(b"options") or b"").decode())
+
+
+def _connect(server: Server, told: Mapping[str, Any]) -> Connection:
     import psycopg
 
     return psycopg.connect(
         "",
-        **server.parameters(application, timeout),
+        **told,
         client_encoding="UTF8",
         password=server.password.reveal() if server.password else None,
         autocommit=True,
@@ -90,12 +121,28 @@ def connect(server: Server, application: str, timeout: float) -> Connection:
 
 
 @contextmanager
-def connected(server: Server, application: str, timeout: float) -> Iterator[Connection]:
-    connection = connect(server, application, timeout)
+def connected(server: Server, application: str, timeout: float, *, pinned: bool = True) -> Iterator[Connection]:
+    connection = connect(server, application, timeout, pinned=pinned)
     try:
         yield connection
     finally:
         connection.close()
+
+
+def begin(connection: Connection, *settings: str, path: str = PINNED, read_only: bool = False) -> None:
+    """Begin a transaction with its search_path, and further SET LOCAL, in one message: nothing is parsed before.
+
+    Only within a transaction is a setting certain to be ours: behind a pooler the next one may have another server
+    process, and what is set for longer stays with whoever gets this one next.
+    """
+    connection.execute("; ".join([f"BEGIN {'READ ONLY' if read_only else ''}".strip(), path, *settings]))
+
+
+def ask(connection: Connection, statement: str, values: Sequence[object] = ()) -> list[dict[str, object]]:
+    """The rows of one statement of ours, committed in a transaction of its own. Raises psycopg.Error."""
+    with connection.transaction():
+        connection.execute(PINNED)
+        return connection.execute(statement, values or None).fetchall()
 
 
 def as_mapping(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[object]], dict[str, object]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from recover.errors import Locked
 from recover.postgres import catalog
-from recover.postgres.connection import connect
+from recover.postgres.connection import ask, connect
 from recover.postgres.session import Session
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ TAKE = """SELECT pg_catalog.pg_backend_pid() AS pid, CASE WHEN pg_catalog.pg_bac
 LET_GO = """SELECT CASE WHEN pg_catalog.pg_backend_pid() = $3::int
     THEN pg_catalog.pg_advisory_unlock($1::int, $2::int) ELSE false END"""
 BREAK = """SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::int::oid AND l.objid = $2::int::oid AND l.objsubid = 2
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::int::pg_catalog.oid
+  AND l.objid = $2::int::pg_catalog.oid AND l.objsubid = 2
   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"""
 TRIES, PAUSE = 10, 0.05
 TRIES_AFTER_BREAKING = 200  # he was told to end, and does when his server gives him a turn
@@ -56,7 +57,7 @@ class DatabaseLease:
         with self.session.translated("cannot take the database's lease"):
             connection = connect(self.session.server, f"{PREFIX}/{self.run}/{self.holder}"[:LONGEST], 5.0)
             if breaking:
-                connection.execute(BREAK, [CLASS, OBJECT])
+                ask(connection, BREAK, [CLASS, OBJECT])
             taken = self._taken(connection, TRIES_AFTER_BREAKING if breaking else TRIES)
         if not taken:
             connection.close()
@@ -71,8 +72,8 @@ class DatabaseLease:
         """
         own = connection.info.backend_pid
         for _ in range(tries):
-            row = connection.execute(TAKE, [CLASS, OBJECT, own]).fetchone()
-            if row and (row["mine"] or row["pid"] != own):
+            [row] = ask(connection, TAKE, [CLASS, OBJECT, own])
+            if row["mine"] or row["pid"] != own:
                 return True
             time.sleep(PAUSE)
         return False
@@ -84,7 +85,7 @@ class DatabaseLease:
             import psycopg
 
             with closing(connection), suppress(psycopg.Error):  # with its connection it is gone in any case
-                connection.execute(LET_GO, [CLASS, OBJECT, connection.info.backend_pid])
+                ask(connection, LET_GO, [CLASS, OBJECT, connection.info.backend_pid])
 
     @staticmethod
     def _answers(connection: Connection) -> bool:

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 LONGEST_NAME = 63
 """Bytes of an identifier or an enum label (NAMEDATALEN - 1)."""
 
+PATH = "pg_catalog, pg_temp"
+"""The search_path of our own statements: a role that may create in another schema cannot give a name of ours another
+meaning. pg_temp is last: where it is not named it is searched first, for tables and types (PostgreSQL documentation,
+search_path; "Writing SECURITY DEFINER Functions Safely")."""
+
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)')
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +19,11 @@ from recover.halt import Halt
 from recover.postgres import catalog
 from recover.postgres.connection import (
     GRACE,
+    PINNED,
+    ROLE_PATH,
     Server,
     application_name,
+    begin,
     cancel,
     connect,
     connected,
@@ -45,6 +48,11 @@ NOT_UP_YET = re.compile(
     r"starting up|shutting down|recovery mode|terminating connection|not yet accepting connections|too many"
 )
 LOCK_TRIES = 5
+NO_VIEWS = "SET LOCAL restrict_nonsystem_relation_kind = 'view'"
+"""A table of ours to read may have been exchanged for a view since it was looked at: nothing of that is carried out
+(PostgreSQL documentation, restrict_nonsystem_relation_kind; CVE-2024-7348)."""
+RESTRICTED_SINCE = {12: 20, 13: 16, 14: 13, 15: 8, 16: 4}
+"""The first minor release of each major one that knows it; from 17 on all do."""
 GUARDS: Mapping[str, type[RecoverError]] = {
     "RV001": StepError,
     "RV007": Precondition,
@@ -62,10 +70,9 @@ def ping(host: str, port: int, dbname: str, user: str, password: Secret | None, 
     import psycopg
 
     try:
-        with connected(Server(host, port, dbname, user, password), "recover", timeout) as connection:
-            _set_time_out(connection, timeout)
-            with deadline(connection, timeout):
-                connection.execute("SELECT 1")
+        server = Server(host, port, dbname, user, password)
+        with connected(server, "recover", timeout) as connection, deadline(connection, timeout):
+            begin(connection, f"SET LOCAL statement_timeout = {ms(timeout)}", "SELECT 1", "COMMIT")
     except psycopg.Error as error:
         return str(error).strip()
     return ""
@@ -125,7 +132,7 @@ class Session:
         self._dump_timeout = dump_timeout
         self._pg_dump = pg_dump
         self._halt = halt or Halt()
-        self._reader: Connection | None = None
+        self._readers: dict[bool, Connection] = {}  # by whose search_path: ours, or (True) the role's
 
     @property
     def server(self) -> Server:
@@ -139,8 +146,8 @@ class Session:
 
     def close(self) -> None:
         """Hang up, and end a read that a thread was left with. The next read connects again."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
+        readers, self._readers = self._readers, {}
+        for reader in readers.values():
             cancel(reader)
             reader.close()
 
@@ -152,7 +159,7 @@ class Session:
         """
         if first_word(statement.text) not in READING:
             raise StepError(f"cannot read {about}", why=f"only {', '.join(sorted(READING))} can be read with")
-        kept = self._reader is not None
+        kept = statement.role_path in self._readers
         try:
             return self._read(about, statement)
         except Unreachable:
@@ -163,24 +170,29 @@ class Session:
     def _read(self, about: str, statement: Statement) -> list[Row]:
         server = self.server
         with _translated(f"cannot read {about}", server, statement):
-            if self._reader is None:
-                self._reader = connect(server, self.application, self._connect_timeout)
+            own = statement.role_path
+            if own not in self._readers:
+                self._readers[own] = connect(server, self.application, self._connect_timeout, pinned=not own)
             try:
-                return self._read_once(self._reader, statement)
+                return self._read_once(self._readers[own], statement)
             except BaseException:
                 self.close()
                 raise
 
     def _read_once(self, connection: Connection, statement: Statement) -> list[Row]:
         text, values = bind(statement)
-        patience = f" SET LOCAL lock_timeout = {ms(self._lock_patience)};" if self._lock_patience else ""
+        settings = [
+            "SET LOCAL row_security = off",
+            f"SET LOCAL statement_timeout = {ms(self._read_timeout)}",
+            f"SET LOCAL application_name = {quote_literal(self.application)}",
+        ]
+        if self._lock_patience:
+            settings.append(f"SET LOCAL lock_timeout = {ms(self._lock_patience)}")
+        if not statement.role_path and knows_restriction(connection.info.server_version):
+            settings.append(NO_VIEWS)
         with deadline(connection, self._read_timeout):
             # Once a query has run, the transaction cannot be made read-write any more.
-            connection.execute(
-                "BEGIN READ ONLY; SET LOCAL row_security = off;"
-                f" SET LOCAL statement_timeout = {ms(self._read_timeout)};{patience}"
-                f" SET LOCAL application_name = {quote_literal(self.application)}; SELECT 1"
-            )
+            begin(connection, *settings, "SELECT 1", path=path_of(statement), read_only=True)
             with connection.cursor() as cursor:
                 with connection.pipeline():  # the extended protocol, with or without values: one statement
                     cursor.execute(text, values)
@@ -222,11 +234,10 @@ class Session:
         counts = []
         with (
             _translated("cannot connect to change the database", server),
-            connected(server, self.application, self._connect_timeout) as connection,
+            self._writer(server, statements) as connection,
         ):
-            connection.execute("BEGIN; SET LOCAL row_security = off")
-            connection.execute(f"SET LOCAL lock_timeout = {ms(lock_timeout)}")
-            connection.execute(f"SET LOCAL statement_timeout = {ms(statement_timeout)}")
+            limits = _limits(lock_timeout, statement_timeout)
+            begin(connection, "SET LOCAL row_security = off", "SET LOCAL check_function_bodies = off", *limits)
             with no_waiting_for_locks(connection, self._halt, partial(self._blocked, connection.info.backend_pid)):
                 for statement in statements:
                     with _translated("the change was not made", server, statement):
@@ -234,6 +245,11 @@ class Session:
             with _translated("the change was not confirmed at COMMIT", server):
                 _commit(connection, statement_timeout)
         return counts
+
+    def _writer(self, server: Server, statements: Sequence[Statement]) -> AbstractContextManager[Connection]:
+        """A connection that can give each of the statements the search_path that it is to have."""
+        pinned = not any(statement.role_path for statement in statements)
+        return connected(server, self.application, self._connect_timeout, pinned=pinned)
 
     def _blocked(self, pid: int) -> bool:
         """Does our backend wait for a lock at this moment?"""
@@ -251,11 +267,9 @@ class Session:
         server, answers = self.server, []
         with (
             _translated("cannot connect to try statements", server),
-            connected(server, self.application, self._connect_timeout) as connection,
+            self._writer(server, statements) as connection,
         ):
-            connection.execute("BEGIN")
-            connection.execute(f"SET LOCAL lock_timeout = {ms(lock_timeout)}")
-            connection.execute(f"SET LOCAL statement_timeout = {ms(statement_timeout)}")
+            begin(connection, *_limits(lock_timeout, statement_timeout))
             for statement in statements:
                 connection.execute("SAVEPOINT tried")
                 try:
@@ -345,6 +359,21 @@ def _until_none(ask: Callable[[], list[Row]], patience: float) -> list[Row]:
     return left
 
 
+def path_of(statement: Statement) -> str:
+    """What gives a transaction the search_path that the statement is to have."""
+    return ROLE_PATH if statement.role_path else PINNED
+
+
+def knows_restriction(version: int) -> bool:
+    """Whether the server of that server_version_num knows `NO_VIEWS`."""
+    major, minor = divmod(version, 10000)
+    return major > max(RESTRICTED_SINCE) or minor >= RESTRICTED_SINCE.get(major, minor + 1)
+
+
+def _limits(lock_timeout: float, statement_timeout: float) -> tuple[str, str]:
+    return f"SET LOCAL lock_timeout = {ms(lock_timeout)}", f"SET LOCAL statement_timeout = {ms(statement_timeout)}"
+
+
 def _set_time_out(connection: Connection, seconds: float) -> None:
     connection.execute(f"SET statement_timeout = {ms(seconds)}")
 
@@ -354,6 +383,7 @@ def _run(connection: Connection, statement: Statement, timeout: float) -> int:
 
     text, values = bind(statement)
     with deadline(connection, timeout), connection.cursor() as cursor:
+        cursor.execute(path_of(statement))  # the one before may have set another
         cursor.execute(text, values or None)
         count = max(0, cursor.rowcount)
         while cursor.nextset():

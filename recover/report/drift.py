@@ -136,7 +136,7 @@ def _column_lines(drift: ColumnDrift) -> Iterable[str]:
 def _column_changes(drift: ColumnDrift) -> Iterable[str]:
     yield from (f"{old!r} becomes {new!r}" for old, new in drift.changes.items())
     if drift.retype:
-        yield f"it is {drift.column.type}, where the code expects {drift.retype}"
+        yield f"it is {drift.column.called}, where the code expects {drift.retype}"
     if drift.default:
         yield f"its default becomes {drift.default!r}"
     yield from (refusal.reason for refusal in drift.refusals)

@@ -12,9 +12,11 @@ from recover.stack import ServiceState
 from recover.world import Row, Statement
 
 SESSIONS = Statement("""
-select host(client_addr) as address, coalesce(nullif(application_name, ''), usename) as who, count(*) as n
-from pg_stat_activity
-where backend_type = 'client backend' and datname = current_database() and pid <> pg_backend_pid()
+select pg_catalog.host(client_addr) as address, coalesce(nullif(application_name, ''), usename) as who,
+       pg_catalog.count(*) as n
+from pg_catalog.pg_stat_activity
+where backend_type = 'client backend' and datname = pg_catalog.current_database()
+  and pid <> pg_catalog.pg_backend_pid()
   and application_name not like 'recover%%'
 group by 1, 2 order by 1, 2
 """)

@@ -65,7 +65,7 @@ def _rehearsed(it: Patient, copy: Session, how: str, repair: Repair, limits: Lim
     before, tried = diagnose(copy, it.expected), Copy(copy)
     tried.execute(doing(repair, new_id()), **asdict(limits))
     proofs = prove(copy, diagnose(copy, it.expected), write=True)
-    [written] = copy.rows("rows written", Statement("SELECT count(*) AS n FROM recover.kept_rows"))
+    [written] = copy.rows("rows written", Statement("SELECT pg_catalog.count(*) AS n FROM recover.kept_rows"))
     copy.execute(undoing(repair), **asdict(limits))
     after = diagnose(copy, it.expected)
     undone = [d.renames for d in before.drifts] == [d.renames for d in after.drifts]

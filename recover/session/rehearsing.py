@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from recover.checks.wait import ONCE, Waiter
+from recover.enums.familiar import familiar
 from recover.errors import Precondition, RecoverError
 from recover.evidence import Evidence
 from recover.playbook.model import StepSpec
@@ -22,17 +23,19 @@ from recover.session.saying import note, say, say_json
 from recover.world import Row, RunPlace, Statement
 
 FAILED = 1
-HELD = """DROP TABLE IF EXISTS recover_rehearsed_locks;
-CREATE TABLE recover_rehearsed_locks AS
-SELECT DISTINCT coalesce(l.relation::pg_catalog.regclass::text, t.oid::pg_catalog.regtype::text) AS object, l.mode
+HELD = """DROP SCHEMA IF EXISTS recover_rehearsal CASCADE;
+CREATE SCHEMA recover_rehearsal;
+CREATE TABLE recover_rehearsal.locks AS
+SELECT DISTINCT coalesce(l.relation::pg_catalog.regclass::pg_catalog.text,
+                         t.oid::pg_catalog.regtype::pg_catalog.text) AS object, l.mode
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_type t ON l.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = l.objid
 LEFT JOIN pg_catalog.pg_class r ON r.oid = l.relation
 WHERE l.pid = pg_catalog.pg_backend_pid() AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
   AND (t.oid IS NOT NULL OR (l.relation >= 16384
-       AND r.relnamespace::pg_catalog.regnamespace::text NOT IN ('recover', 'pg_toast')))
+       AND r.relnamespace::pg_catalog.regnamespace::pg_catalog.text NOT IN ('recover', 'pg_toast')))
 UNION ALL
-SELECT NULL, coalesce(pg_catalog.sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)::text
+SELECT NULL, coalesce(pg_catalog.sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)::pg_catalog.text
 FROM pg_catalog.pg_stat_xact_user_tables s WHERE s.schemaname <> 'recover'"""
 """The locks that a transaction holds just before its COMMIT, on what is not the catalog's (oids from 16384 on)
 and not recover's own, and in a row without an object how many rows it has written."""
@@ -60,10 +63,11 @@ class Copy:
         began = time.monotonic()
         counts = self.session.execute([*statements, Statement(HELD)], **limits)[:-1]
         self.seconds += time.monotonic() - began
-        held = self.session.rows("locks", Statement("SELECT object, mode FROM recover_rehearsed_locks ORDER BY 1, 2"))
+        held = self.session.rows("locks", Statement("SELECT object, mode FROM recover_rehearsal.locks ORDER BY 1, 2"))
         self.rows_touched += sum(int(str(row["mode"])) for row in held if row["object"] is None)
-        self.locks += [f"{row['mode']} on {row['object']}" for row in held if row["object"] is not None]
-        self.session.execute([Statement("DROP TABLE recover_rehearsed_locks")], **limits)
+        told = familiar(self.session)
+        self.locks += [f"{row['mode']} on {told(str(row['object']))}" for row in held if row["object"] is not None]
+        self.session.execute([Statement("DROP SCHEMA recover_rehearsal CASCADE")], **limits)
         return counts
 
     def dump(self, path: Path) -> Mapping[str, object]:

@@ -37,8 +37,9 @@ class RunStatements:
 
     def apply(self, world: World) -> Mapping[str, object]:
         """Run it. Raises StepError, with nothing changed, when the server refuses."""
+        statement = Statement(self.text, self.args, role_path=True)
         [rows] = world.database(self.database).execute(
-            [Statement(self.text, self.args)], lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
+            [statement], lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
         )
         return {"rows": rows}
 

@@ -76,10 +76,10 @@ def test_who_waits_for_whom_is_seen_by_looking_and_how_to_end_it(database: Serve
         told = asked("blocked", seen)
     assert told.answer == "yes"
     assert "idle in transaction" in told.words
-    assert "locks everybody out of users" in told.words
+    assert "locks everybody out of public.users" in told.words
     assert "a secret" not in told.words
     [row] = seen.idle
-    assert told.next[0].startswith(f"psql -d main -c 'select pg_terminate_backend({row['pid']})'")
+    assert told.next[0].startswith(f"psql -d main -c 'select pg_catalog.pg_terminate_backend({row['pid']})'")
 
 
 def test_what_this_role_may_not_see_is_said_so(database: Server, sql: Sql, postgres: PostgresServer) -> None:

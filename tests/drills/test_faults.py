@@ -115,7 +115,7 @@ def test_a_login_waits_for_the_lock_that_the_worker_forgot(faults: Drill) -> Non
     assert found["root"]["cause"] == "blocked"
     assert "canceling statement due to lock timeout" in json.dumps(found)  # and not the longer one of a statement
     port = Replica(faults.replica).env()["POSTGRES_PORT"]
-    where, _, pid = found["next"][0].partition(" -c 'select pg_terminate_backend(")
+    where, _, pid = found["next"][0].partition(" -c 'select pg_catalog.pg_terminate_backend(")
     assert where == f"psql -h 127.0.0.1 -p {port} -U app -d aiwfe"
     faults.sql(f"select pg_terminate_backend({pid.partition(')')[0]})")
     assert faults.login().status == 200

@@ -19,8 +19,10 @@ CHECK = Mend("c old", "c new", ("DROP", "ADD new", "VALIDATE new"), ("DROP", "AD
 REFRESH = Mend("same", "same", ("REFRESH",), ("REFRESH",))
 
 
-def breaking(object: str, mend: Mend | None, certainty: Any = "sure", language: str = "", next: str = "") -> Break:
-    return Break("role", object, object.split(maxsplit=1)[0], "silent", certainty, "why", mend, next, language)
+def breaking(
+    object: str, mend: Mend | None, certainty: Any = "sure", language: str = "", next: str = "", routine: str = ""
+) -> Break:
+    return Break("role", object, object.split(maxsplit=1)[0], "silent", certainty, "why", mend, next, language, routine)
 
 
 class Functions:
@@ -30,6 +32,8 @@ class Functions:
         self.names = names
 
     def rows(self, about: str, _statement: object) -> list[object]:
+        if "search_path" in about:
+            return [{"search_path": "app, public"}]
         if not any(name in about for name in self.names):
             raise StepError("it does not work")
         return []
@@ -61,10 +65,11 @@ def test_an_object_with_labels_of_several_types_is_rewritten_once_and_one_that_s
 
 
 def test_the_functions_that_worked_before_are_proven_to_work_after() -> None:
-    breaks = [breaking(f"function {name}", VIEW, language="sql") for name in ("f(text)", "g()")]
+    breaks = [breaking(f"function {name}", VIEW, language="sql", routine=name) for name in ("f(text)", "g()")]
     done = mended(Functions("f(text)"), breaks, Choices(rewrite=True))  # type: ignore[arg-type]
     assert "f(text)" in done.changes[-1].sql
     assert "g()" not in done.changes[-1].sql
+    assert "app, public" in done.changes[-1].sql  # where they are called from, not where we work
     assert done.changes[-1].note == "these functions still work"
 
 

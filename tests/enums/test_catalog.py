@@ -49,4 +49,6 @@ def test_every_column_that_holds_a_label_is_found_with_its_shape(database: Serve
         ("t", "arrdom"): "array", ("t", "comp"): "buried", ("t", "comps"): "buried", ("t", "rng"): "buried",
         ("t", "dcomp"): "buried", ("part", "k"): "plain", ("whole", "row_"): "buried", ("mv", "plain"): "plain",
     }  # fmt: skip
-    assert [row["default_text"] for row in rows if row["column"] == "plain" and row["table"] == "t"] == ["'a'::m"]
+    assert [row["default_text"] for row in rows if row["column"] == "plain" and row["table"] == "t"] == [
+        "'a'::public.m"
+    ]

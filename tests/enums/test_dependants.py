@@ -371,7 +371,7 @@ CASES = {
 
 def found(session: Session) -> Diagnosis:
     query = "select enumlabel::text as l from pg_enum where enumtypid = to_regtype('mood')"
-    moods = session.rows("moods", Statement(query))
+    moods = session.rows("moods", Statement(query, role_path=True))
     mood = {"mood": tuple(str(row["l"]).upper() for row in moods)} if moods else {}
     return examine(session, diagnose(session, Expected(types={**EXPECTED.types, **mood})))
 

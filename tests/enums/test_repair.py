@@ -62,13 +62,13 @@ def test_the_proof_undoes_everything_when_more_than_spelling_changed(
     database: Server, sql: Callable[..., list[tuple[Any, ...]]], meddling: str
 ) -> None:
     sql("create type mood as enum ('sad', 'ok'); create table users (id int primary key, m mood, ms mood[])")
-    rename = Statement("alter type mood rename value 'sad' to 'SAD'")
+    rename = Statement("alter type public.mood rename value 'sad' to 'SAD'")
     labels = "select enumlabel from pg_enum where enumtypid = 'mood'::regtype order by enumsortorder"
     limits = {"lock_timeout": 1, "statement_timeout": 5}
     types = ['"public"."mood"']
     with closing(Session(database)) as session:
         with pytest.raises(StepError, match="more than the spelling"):
-            session.execute([remember(types), rename, Statement(meddling), prove(types)], **limits)
+            session.execute([remember(types), rename, Statement(meddling, role_path=True), prove(types)], **limits)
         assert sql(labels) == [("sad",), ("ok",)]
         session.execute([remember(types), rename, prove(types)], **limits)
         assert sql(labels) == [("SAD",), ("ok",)]

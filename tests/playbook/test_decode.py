@@ -102,14 +102,18 @@ FITTING = [
     ("anything: {a: '${number}', b: '${kept}', c: 'n${number}'}", "anything", {"a": 7, "b": ["a", "b"], "c": "n7"}),
     ("name: 'costs $${word} $5 $$'", "name", "costs ${word} $5 $$"),
     # SQL
-    ("query: select 1 % 2", "query", Statement("select 1 % 2")),
+    ("query: select 1 % 2", "query", Statement("select 1 % 2", role_path=True)),
     (
         "query: select ${word} % ${number}, ${word}",
         "query",
-        Statement("select %(v1)s %% %(v2)s, %(v1)s", {"v1": "o'hara", "v2": 7}),
+        Statement("select %(v1)s %% %(v2)s, %(v1)s", {"v1": "o'hara", "v2": 7}, role_path=True),
     ),
-    ("query: select x = any(${kept})", "query", Statement("select x = any(%(v1)s)", {"v1": ["a", "b"]})),
-    ("query: select $$a$$, '$${b}'", "query", Statement("select $$a$$, '${b}'")),
+    (
+        "query: select x = any(${kept})",
+        "query",
+        Statement("select x = any(%(v1)s)", {"v1": ["a", "b"]}, role_path=True),
+    ),
+    ("query: select $$a$$, '$${b}'", "query", Statement("select $$a$$, '${b}'", role_path=True)),
 ]
 
 

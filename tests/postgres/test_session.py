@@ -37,7 +37,12 @@ def session(database: Server) -> Iterator[Session]:
 
 
 def read(session: Session, text: str, **args: object) -> list[Any]:
-    return session.rows("something", Statement(text, args))
+    return session.rows("something", Statement(text, args, role_path=True))
+
+
+def users(text: str, args: dict[str, object] | None = None) -> Statement:
+    """A user's own statement: its names are looked up where the role has them looked up."""
+    return Statement(text, args or {}, role_path=True)
 
 
 @contextmanager
@@ -143,7 +148,7 @@ def test_a_read_cannot_write(
     args = {"v": 1} if bound else {}
     with closing(Session(readable)) as session:
         with pytest.raises(StepError):
-            session.rows("t", Statement(text + (" -- %(v)s" if bound else ""), args))
+            session.rows("t", Statement(text + (" -- %(v)s" if bound else ""), args, role_path=True))
         assert query(readable, "select n from t order by n") == [(1,), (2,)]
         assert query(readable, "select last_value from t_id_seq") == [(2,)]
         assert read(session, "select count(*) as n from t") == [{"n": 2}]  # and the session is still of use
@@ -172,7 +177,7 @@ def test_rows_hidden_by_row_level_security_are_an_error_not_a_silent_nothing(ses
     with pytest.raises(StepError, match="row-level security"):
         read(session, "select count(*) from t")
     with pytest.raises(StepError, match="row-level security"):
-        session.execute([Statement("update t set n = 2")], **LIMITS)
+        session.execute([users("update t set n = 2")], **LIMITS)
 
 
 def test_an_error_shows_the_line_with_a_caret_and_the_servers_words(session: Session) -> None:
@@ -195,7 +200,7 @@ def test_a_server_that_is_not_there_is_unreachable(database: Server) -> None:
     with pytest.raises(Unreachable, match="refused"):
         read(nobody, "select 1")
     with pytest.raises(Unreachable, match="refused"):
-        nobody.execute([Statement("select 1")], **LIMITS)
+        nobody.execute([users("select 1")], **LIMITS)
 
 
 def test_a_wrong_password_is_told_without_the_password(database: Server) -> None:
@@ -267,13 +272,13 @@ def test_an_ordinary_name_is_readable() -> None:
 def test_a_change_is_all_or_nothing(session: Session, sql: Sql) -> None:
     sql("create table t (n int primary key)")
     with pytest.raises(StepError, match="duplicate key"):
-        session.execute([Statement("insert into t values (1), (2)"), Statement("insert into t values (2)")], **LIMITS)
+        session.execute([users("insert into t values (1), (2)"), users("insert into t values (2)")], **LIMITS)
     assert sql("select count(*) from t") == [(0,)]
     changed = session.execute(
         [
-            Statement("insert into t select * from generate_series(1, %(n)s)", {"n": 5}),
-            Statement("delete from t where n < 3; delete from t where n = 3"),
-            Statement("create table u ()"),
+            users("insert into t select * from generate_series(1, %(n)s)", {"n": 5}),
+            users("delete from t where n < 3; delete from t where n = 3"),
+            users("create table u ()"),
         ],
         **LIMITS,
     )
@@ -284,7 +289,7 @@ def test_a_change_is_all_or_nothing(session: Session, sql: Sql) -> None:
 def test_a_change_that_fails_at_commit_is_said_to_be_undone(session: Session, sql: Sql) -> None:
     sql("create table t (n int unique deferrable initially deferred)")
     with pytest.raises(StepError, match="COMMIT") as caught:
-        session.execute([Statement("insert into t values (1), (1)")], **LIMITS)
+        session.execute([users("insert into t values (1), (1)")], **LIMITS)
     assert "duplicate key" in caught.value.why
     assert sql("select count(*) from t") == [(0,)]
 
@@ -292,7 +297,7 @@ def test_a_change_that_fails_at_commit_is_said_to_be_undone(session: Session, sq
 def test_a_statement_that_ends_the_transaction_is_told(session: Session, sql: Sql) -> None:
     sql("create table t (n int)")
     with pytest.raises(StepError, match="ended the transaction"):
-        session.execute([Statement("insert into t values (1); rollback"), Statement("drop table t")], **LIMITS)
+        session.execute([users("insert into t values (1); rollback"), users("drop table t")], **LIMITS)
     assert sql("select count(*) from t") == [(0,)]
 
 
@@ -312,7 +317,7 @@ def test_a_change_waits_for_a_lock_by_trying_again(database: Server, session: Se
         releasing = threading.Thread(target=release)
         releasing.start()
         limits = {"lock_timeout": 1.0, "statement_timeout": 30.0}
-        assert session.execute([Statement("insert into t values (1)")], **limits) == [1]
+        assert session.execute([users("insert into t values (1)")], **limits) == [1]
         releasing.join()
     assert sql("select count(*) from t") == [(1,)]
 
@@ -322,14 +327,14 @@ def test_a_lock_that_is_never_released_is_an_error_in_the_end(database: Server, 
     with other(database) as holder:
         holder.execute("lock table t in access exclusive mode")
         with pytest.raises(StepError, match="lock timeout"):
-            session.execute([Statement("insert into t values (1)")], lock_timeout=0.02, statement_timeout=5)
+            session.execute([users("insert into t values (1)")], lock_timeout=0.02, statement_timeout=5)
 
 
 def test_a_change_that_takes_too_long_is_cut_off_and_undone(session: Session, sql: Sql) -> None:
     sql("create table t (n int)")
     with pytest.raises(StepError, match="57014"):
         session.execute(
-            [Statement("insert into t values (1)"), Statement("select pg_sleep(30)")],
+            [users("insert into t values (1)"), users("select pg_sleep(30)")],
             lock_timeout=1,
             statement_timeout=0.1,
         )
@@ -340,7 +345,7 @@ def test_a_change_whose_connection_dies_is_unreachable_and_undone(session: Sessi
     sql("create table t (n int)")
     kill = "select pg_terminate_backend(pg_backend_pid())"
     with pytest.raises(Unreachable):
-        session.execute([Statement("insert into t values (1)"), Statement(kill)], **LIMITS)
+        session.execute([users("insert into t values (1)"), users(kill)], **LIMITS)
     assert sql("select count(*) from t") == [(0,)]
 
 
@@ -364,7 +369,7 @@ def test_leftovers_of_the_run_are_ended_and_no_one_else(database: Server, sql: S
         def forever() -> None:
             with pytest.raises(RecoverError):
                 mine.execute(
-                    [Statement("insert into t values (1); select pg_sleep(60)")], lock_timeout=1, statement_timeout=60
+                    [users("insert into t values (1); select pg_sleep(60)")], lock_timeout=1, statement_timeout=60
                 )
 
         act = threading.Thread(target=forever)
