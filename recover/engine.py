@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NoReturn
 
-from recover.acting import VANISHED, Acting, Reach
+from recover.acting import VANISHED, Acting, Reach, as_data
 from recover.checks.wait import Waiter
 from recover.errors import (
     Aborted,
@@ -57,6 +57,7 @@ from recover.evidence import Evidence
 from recover.guarding import GuardBroken, Guards, Watch
 from recover.halt import Halt
 from recover.journal.progress import Progress
+from recover.journal.records import plain
 from recover.plan import Bind, Plan, Planned
 from recover.playbook.model import StepSpec
 from recover.playbook.scope import Asked, Step
@@ -215,7 +216,8 @@ class Engine:
 
         A step that can see its own outcome decides from the world. One that cannot, and may not be
         repeated, is never acted twice: with an effect unrecorded and its checks false a human has to
-        say, with every effect recorded only its checks are asked.
+        say, with every effect recorded only its checks are asked. It is acted again on a human's word alone: `mark
+        … retry` (its effects are then forgotten), or an accepted edit of what it does.
         """
         actions = step.decide(self.world)
         if not actions or step.repeatable:
@@ -228,7 +230,12 @@ class Engine:
                 next=f"look yourself, then: recover mark {self.progress.run} {spec.id} done --because 'what you saw' "
                 "(or retry in place of done)",
             )
-        return () if spec.id in self.progress.effects else actions
+        return () if spec.id in self.progress.effects and not self._mended(spec, actions) else actions
+
+    def _mended(self, spec: StepSpec, actions: Sequence[Action]) -> bool:
+        """Was the step edited so that it does something else now? An edit of its checks alone does not act again."""
+        now = [plain(as_data(action)) for action in actions]
+        return spec.id in self.progress.edited and now != self.progress.last_acts(spec.id, len(now))
 
     def _act(self, step: str, actions: Sequence[Action]) -> None:
         Acting(self.world, self.emit, self.reach, step).do(actions)

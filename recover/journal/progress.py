@@ -22,6 +22,7 @@ class Progress:
     the number of their record: each may have had an effect.
     `approvals` are the yeses at a gate that is not passed yet, `asked` when it was first asked (UTC). `aborted`: by
     whom and why the run was ended for good.
+    `edited` are steps whose text was changed, with a human's word, since the run began.
     `rolling_back` are the steps of a rollback that has not come to its end; `taken_back`: the last thing that the
     run did was a rollback that has.
     """
@@ -49,6 +50,7 @@ class Progress:
     approvals: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     asked: dict[str, datetime] = field(default_factory=dict)
     aborted: Mapping[str, Any] | None = None
+    edited: set[str] = field(default_factory=set)
     rolling_back: tuple[str, ...] = ()
     taken_back: bool = False
     in_flight: str | None = None
@@ -66,6 +68,10 @@ class Progress:
     def acted(self) -> bool:
         """Has the run changed anything?"""
         return bool(self.acts)
+
+    def last_acts(self, step: str, count: int) -> list[object]:
+        """The data of the last `count` actions that the step began, as the journal has them."""
+        return [act["action"] for act in self.acts.values() if act["step"] == step][-count:]
 
     @property
     def resumable(self) -> bool:
@@ -106,6 +112,7 @@ def _run_started(p: Progress, data: Mapping[str, Any]) -> None:
 
 def _run_resumed(p: Progress, data: Mapping[str, Any]) -> None:
     p.by, p.host = data["by"], data["host"]
+    p.edited |= {step for step, sha256 in data["steps"].items() if p.steps.get(step) != sha256}
     p.steps = dict(data["steps"]) or p.steps
 
 
@@ -151,6 +158,8 @@ def _step_marked(p: Progress, data: Mapping[str, Any]) -> None:
     p.failed.pop(data["step"], None)
     if data["verdict"] == "done":
         p.done[data["step"]] = "marked"
+    else:
+        p.effects.pop(data["step"], None)  # the acts stay: a rollback has to think of both
     _landed(p, data["step"])
 
 

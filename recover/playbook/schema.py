@@ -11,7 +11,7 @@ from recover.playbook.decode import Field, Items, Optionally, Record, Table, sha
 from recover.playbook.head import ObjectiveKeys, SecretKeys, TargetKeys, VariableKeys
 from recover.playbook.load import KEYS, VERSION
 from recover.playbook.model import FINAL
-from recover.playbook.stages import BLIND, CHECK_LISTS, GUARD, ID, StepKeys
+from recover.playbook.stages import CHECK_LISTS, GUARD, ID, StepKeys, blind
 from recover.playbook.values import DURATION, Choice, FilePath, Shape, Sql, TextOrSecret, Value
 
 Json = dict[str, Any]
@@ -62,7 +62,7 @@ def _step(types: Mapping[str, type]) -> Json:
     lists = {**{key: _list("check") for key in CHECK_LISTS}, GUARD: {"type": "array", "items": _guard()}}
     step = _closed({**own, **actions, **lists}, ("id", "name"))
     step["oneOf"] = [*any_action, {"required": ["check"], "not": {"anyOf": any_action}}]
-    step["dependentRequired"] = {kind: ["done_when"] for kind in BLIND if kind in types}
+    step["dependentRequired"] = {kind: ["done_when"] for kind, work in types.items() if blind(work)}
     return step
 
 

@@ -20,9 +20,6 @@ from recover.playbook.values import misfit
 if TYPE_CHECKING:
     from recover.playbook.when import When
 
-BLIND = ("sql.run", "command.run", "http.call")
-"""Steps that cannot see their own outcome."""
-
 ID = re.compile(r"[a-z][a-z0-9_-]*")
 _ITEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@/-]*")
 
@@ -40,6 +37,11 @@ class StepKeys:
     warn: str = ""
     repeatable: bool | None = None
     tags: tuple[str, ...] = ()
+
+
+def blind(work_type: type) -> bool:
+    """Can such a step not see its own outcome? Its type says so; one that does not say is not repeated either."""
+    return not getattr(work_type, "repeatable", False)
 
 
 STEP_KEYS = tuple(StepKeys.__dataclass_fields__)
@@ -97,7 +99,7 @@ class StageReader:
         items = _items(tree.get("for_each"))
         self._register(tree["id"], items)
         action = only(tree, self.types, "a step", "action")
-        _require_sense(tree, keys, action)
+        _require_sense(tree, keys, action, cannot_see=action is not None and blind(self.types[action]))
         spec = StepSpec(
             id=keys.id,
             name=keys.name,
@@ -164,19 +166,19 @@ class StageReader:
         self.checks.prove((*step.done_when, *step.checks), scope)
 
 
-def _require_sense(tree: MarkedDict, keys: StepKeys, action: Scalar | None) -> None:
+def _require_sense(tree: MarkedDict, keys: StepKeys, action: Scalar | None, *, cannot_see: bool) -> None:
     """What the keys of a step must be together."""
     if action is None and not tree.get("check"):
         raise fail(tree.mark, f"step {keys.id} does nothing: it has neither an action nor a check")
     if action is None and "done_when" in tree:
         raise fail(tree.key("done_when").mark, "done_when is for a step with an action", "write check instead")
-    if action is not None and action in BLIND and not tree.get("done_when"):
+    if action is not None and cannot_see and not tree.get("done_when"):
         raise fail(
             action.mark,
             f"{action} needs done_when: it cannot see its own outcome, so after a crash nobody could tell",
             "add done_when: [a check that is true once it has run]",
         )
-    if keys.on_failure in ("isolate", "rollback") and action in BLIND:
+    if keys.on_failure in ("isolate", "rollback") and cannot_see:
         raise fail(
             tree["on_failure"].mark, f"on_failure: {keys.on_failure} cannot be kept: nothing takes {action} back"
         )

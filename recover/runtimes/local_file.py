@@ -56,9 +56,12 @@ class Service:
 
 def entries(tree: MarkedDict) -> MarkedDict:
     """The file's services, unread, in their order. Raises PlaybookError for what is no local.yaml."""
-    _keys(tree, "the file", ("local", "services"), required=("local", "services"))
+    _keys(tree, "the file", ("local", "services"))
+    if "local" not in tree:
+        raise fail(tree.mark, "the stack file lacks its version", "write as its first line: local: 1")
     if tree["local"] != "1":
-        raise fail(tree["local"].mark, "this version of recover reads local: 1")
+        raise fail(tree["local"].mark, "this version of recover reads local: 1", "write: local: 1")
+    _keys(tree, "the file", ("local", "services"), required=("services",))
     services = _mapping(tree["services"], "services")
     for name in services:
         if not _NAME.fullmatch(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from recover.checks import CHECK_TYPES
@@ -20,6 +21,9 @@ def load_playbook(path: Path, options: Options) -> Playbook:
 def lint(path: Path, options: Options) -> int:
     """Load the playbook. Raises PlaybookError with every mistake that can be seen without a target."""
     playbook = load_playbook(path, options)
+    for target in playbook.targets.values():
+        if target.services.runtime == "local":
+            _require_stacks(target.services.files)
     steps = sum(len(stage.steps) for stage in playbook.stages)
     facts = {"v": 1, "name": playbook.name, "stages": len(playbook.stages), "steps": steps, "sha256": playbook.sha256}
     if options.json:
@@ -27,6 +31,15 @@ def lint(path: Path, options: Options) -> int:
     else:
         say(f"{path}: good, {len(playbook.stages)} stages, {steps} steps")
     return 0
+
+
+def _require_stacks(files: Sequence[Path]) -> None:
+    """Raises PlaybookError for a file that is no description of a local stack."""
+    from recover.marked_yaml import read
+    from recover.runtimes.local_file import entries
+
+    for file in files:
+        entries(read(file))
 
 
 def schema() -> int:

@@ -34,6 +34,7 @@ class Start:
 @dataclass(frozen=True)
 class Stop:
     except_: tuple[str, ...] = ()
+    repeatable: ClassVar[bool] = True
 
     def decide(self, view: View) -> tuple[Action, ...]:
         return ()
@@ -60,6 +61,7 @@ class RunSql(Stop):
     database: str = ""
     query: Statement | None = None
     file: Path | None = None
+    repeatable: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if (self.query is None) == (self.file is None):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from playbook.books import HEAD, STEP, TARGET, book, loaded, refused
-from playbook.kinds import Repair, Start
+from playbook.kinds import CHECK_TYPES, Repair, Start
 
 from recover.errors import PlaybookError, UsageError
 from recover.playbook.model import Objectives, ServicesTarget
@@ -352,6 +354,42 @@ def test_kinds_without_the_right_shape_are_not_asked_for(tmp_path: Path) -> None
     assert (step.kind, step.work_type, step.supports) == ("service.start", Start, False)
     backup = loaded(tmp_path, book("- {id: a, name: A, database.backup: {}}")).steps[0]
     assert backup.supports
+
+
+@dataclass(frozen=True)
+class Summon:
+    """A step type that is registered nowhere but here."""
+
+    spirit: str
+
+
+@dataclass(frozen=True)
+class SummonBlindly(Summon):
+    repeatable: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class SummonAgain(Summon):
+    repeatable: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize(("kind", "cannot_see"), [(Summon, True), (SummonBlindly, True), (SummonAgain, False)])
+def test_whether_a_step_needs_done_when_is_said_by_its_own_type(
+    tmp_path: Path, kind: type, *, cannot_see: bool
+) -> None:
+    from recover.playbook.load import load
+    from recover.playbook.schema import schema
+
+    path = tmp_path / "playbook.yml"
+    types = {"spirit.summon": kind}
+    path.write_text(book("- {id: a, name: A, spirit.summon: {spirit: x}}"))
+    if cannot_see:
+        with pytest.raises(PlaybookError, match=r"spirit\.summon needs done_when"):
+            load(path, {}, types, CHECK_TYPES)
+    else:
+        load(path, {}, types, CHECK_TYPES)
+    step: Any = schema(types, CHECK_TYPES)["$defs"]
+    assert ("spirit.summon" in step["step"]["dependentRequired"]) == cannot_see
 
 
 def test_a_missing_file_is_an_error_of_ours(tmp_path: Path) -> None:

@@ -169,7 +169,8 @@ def test_a_step_whose_condition_is_false_does_and_proves_nothing(tmp_path: Path)
 
 
 def test_the_playbook_may_say_itself_that_a_step_is_repeatable(tmp_path: Path) -> None:
-    text = "- {id: a, name: A, service.stop: {}}\n- {id: b, name: B, service.stop: {}, repeatable: true}"
+    blind = "sql.run: {database: main, query: x}, done_when: [{flag: {passes: true}}]"
+    text = f"- {{id: a, name: A, {blind}}}\n- {{id: b, name: B, {blind}, repeatable: true}}"
     assert [step.repeatable for step in bound(tmp_path, text)] == [False, True]
 
 

@@ -94,8 +94,8 @@ def test_an_undefined_variable_is_found_in_a_folded_text_too() -> None:
 @pytest.mark.parametrize(
     ("text", "what", "where", "next"),
     [
-        ("local: 2\nservices: {}", "this version of recover reads local: 1", "1:8", ""),
-        ("services: {}", "the file lacks 'local'", "1:1", ""),
+        ("local: 2\nservices: {}", "this version of recover reads local: 1", "1:8", "write: local: 1"),
+        ("services: {}", "the stack file lacks its version", "1:1", "write as its first line: local: 1"),
         ("local: 1\nservices: []", "services expects a mapping (key: value)", "2:11", ""),
         ("local: 1\nservices: {}\nservice: {}", "unknown key 'service' in the file", "3:1", "did you mean 'services'?"),
         ("local: 1\nservices: {../a: {command: [x]}}", "'../a' cannot be the name of a service", "2:12", ""),

@@ -130,3 +130,62 @@ def test_marked_retry_it_is_tried_again(tiny: Tiny) -> None:
     tiny.recover("mark", run, "blind", "retry", "--because", "it never began")
     tiny.recover("resume", expect=1)  # it ran; its done_when is still false
     assert (tiny.folder / "ran").read_text() == "x\n"
+
+
+SHORT = """\
+recover: 1
+name: tiny
+title: A command that exits 0 and misses what it is for
+target: {services: {runtime: local, project: tiny, files: [local.yaml]}}
+stages:
+- stage: Only
+  steps:
+  - {id: first, name: Another, command.run: {command: [sh, -c, "echo 1 >> FOLDER/first; touch FOLDER/one"]},
+     done_when: [{file: {path: FOLDER/one}}]}
+  - {id: blind, name: Blind, command.run: {command: [sh, -c, "echo x >> FOLDER/ran; touch FOLDER/made"]},
+     done_when: [{file: {path: FOLDER/wanted}}]}
+"""
+
+
+def missed(tiny: Tiny) -> str:
+    """The id of a run whose command exited 0, but is not what it was for."""
+    tiny.write(SHORT.replace("FOLDER", str(tiny.folder)))
+    tiny.recover("run", str(tiny.playbook), expect=1)
+    tiny.recover("resume", expect=1)
+    assert (tiny.folder / "ran").read_text() == "x\n", "without a word it is not run again"
+    return next((tiny.state / "tiny").glob("*/journal.jsonl")).parent.name
+
+
+def edit(tiny: Tiny, old: str, new: str) -> None:
+    text = tiny.playbook.read_text()
+    assert old in text
+    tiny.write(text.replace(old, new))
+
+
+def test_a_mended_command_is_run_again_once_its_edit_is_accepted(tiny: Tiny) -> None:
+    missed(tiny)
+    edit(tiny, f"touch {tiny.folder}/made", f"touch {tiny.folder}/wanted")
+    tiny.recover("resume", expect=8)
+    tiny.recover("resume", "--accept-edits")
+    assert (tiny.folder / "ran").read_text() == "x\nx\n"
+    assert (tiny.folder / "first").read_text() == "1\n"
+
+
+def test_an_edit_of_what_is_asked_or_of_another_step_does_not_run_it_again(tiny: Tiny) -> None:
+    missed(tiny)
+    edit(tiny, "name: Another", "name: Other")
+    tiny.recover("resume", "--accept-edits", expect=1)
+    edit(tiny, f"path: {tiny.folder}/wanted", f"path: {tiny.folder}/made")
+    tiny.recover("resume", "--accept-edits")
+    assert (tiny.folder / "ran").read_text() == "x\n"
+    assert (tiny.folder / "first").read_text() == "1\n"
+
+
+def test_marked_retry_a_command_that_missed_its_aim_is_run_again(tiny: Tiny) -> None:
+    run = missed(tiny)
+    tiny.recover("mark", run, "blind", "retry", "--because", "its server was down")
+    tiny.recover("resume", expect=1)
+    assert (tiny.folder / "ran").read_text() == "x\nx\n"
+    tiny.recover("resume", expect=1)
+    assert (tiny.folder / "ran").read_text() == "x\nx\n", "one word is for one time"
+    assert "rollback" in tiny.recover("rollback", "--yes", expect=7).stderr

@@ -70,3 +70,14 @@ def test_lint_and_schema_need_no_target(tiny: Tiny) -> None:
     assert "good, 2 stages, 3 steps" in tiny.recover("lint", str(tiny.playbook)).stdout
     assert json.loads(tiny.recover("lint", str(tiny.playbook), "--json").stdout)["steps"] == 3
     assert "$schema" in json.loads(tiny.recover("schema").stdout)
+
+
+def test_lint_refuses_a_stack_file_without_its_version_and_says_what_to_write(tiny: Tiny) -> None:
+    stack = tiny.folder / "local.yaml"
+    whole = stack.read_text()
+    stack.write_text(whole.replace("local: 1\n", ""))
+    refused = tiny.recover("lint", str(tiny.playbook), expect=2).stderr
+    stack.write_text(whole)
+    assert "the stack file lacks its version" in refused
+    assert "local.yaml:1:1" in refused
+    assert "write as its first line: local: 1" in refused
