@@ -100,6 +100,8 @@ def _human_lines(event: str, data: Mapping[str, Any]) -> list[str]:
             return [f"{data['step']} approved by {data['by']} on {data['host']} ({data['how']}){why}"]
         case "RunAborted":
             return [f"aborted by {data['by']}: {data['because']}"]
+        case "ScreenLost":
+            return [f"what the run says on {data['stream']} is lost: {data['because']}"]
     return []
 
 

@@ -270,8 +270,6 @@ def masking(redactor: Redactor) -> Iterator[None]:
         for part in ("what", "where", "why", "next"):
             setattr(error, part, redactor.text(getattr(error, part)))
         raise
-    except BrokenPipeError:
-        raise
     except OSError as error:
         raise SystemRefused.of(error) from None
     except Exception as error:
