@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from recover import __version__
+from recover import __version__, inputs
 from recover.acting import as_data
 from recover.errors import Drifted, Unreadable, UsageError
 from recover.journal.records import plain
@@ -146,7 +146,7 @@ def read(path: Path) -> Agreement:
     """The plan in the file. Raises UsageError for a file that is none, or was changed."""
     again = f"recover plan PLAYBOOK -o {path}"
     try:
-        value: dict[str, Any] = json.loads(path.read_text())
+        value = inputs.json_object(path, inputs.PLAN)
         digest = value.pop("sha256")
         if value["v"] != VERSION:
             raise UsageError(f"this recover cannot read a plan of version {value['v']!r}", where=str(path))

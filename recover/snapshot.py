@@ -6,7 +6,6 @@ so a snapshot is asked with masks in place of secrets.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from recover import errors
+from recover import errors, inputs
 from recover.agreement import canonical
 from recover.answers import Reply
 from recover.checks.service import looks_secret, shown
@@ -244,7 +243,7 @@ def read(path: Path) -> Snapshot:
     """The snapshot in the file. Raises UsageError for a file that is none, or was changed."""
     again = f"recover snapshot PLAYBOOK -o {path}"
     try:
-        value: dict[str, Any] = json.loads(path.read_text())
+        value = inputs.json_object(path, inputs.PLAN)
         digest = value.pop("sha256")
         if sha256(canonical(value)).hexdigest() != digest or value["v"] != VERSION:
             raise UsageError("the snapshot was changed, or made by another version", where=str(path))

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from recover import __version__
+from recover import __version__, inputs
 from recover.enums.choices import Choices
 from recover.enums.expected import Expected, Member
 from recover.enums.repair import Repair
@@ -61,7 +61,7 @@ def read(path: Path) -> PlanFile:
     """The plan in the file. Raises UsageError for a file that is none."""
     again = f"recover enums plan -o {path}"
     try:
-        value: dict[str, Any] = json.loads(path.read_text())
+        value = inputs.json_object(path, inputs.PLAN)
         if value["v"] != VERSION:
             raise UsageError(f"this recover cannot read a plan of version {value['v']!r}", where=str(path))
         return PlanFile(

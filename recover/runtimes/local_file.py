@@ -26,6 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recover import inputs
 from recover.errors import PlaybookError
 from recover.marked_yaml import Mark, Marked, MarkedDict, MarkedList, Scalar, core, did_you_mean, fail
 from recover.runtimes.ready import Command, Http, Https, Probe, Redis, Sql, Tcp
@@ -70,11 +71,11 @@ def variables(stack: Path, project: Path) -> dict[str, str]:
     """What `${NAME}` stands for. Raises OSError without a .env, PlaybookError for a bad line of it."""
     path = project / ".env"
     found = {}
-    for number, raw in enumerate(path.read_bytes().splitlines(), 1):
+    for number, raw in enumerate(inputs.read(path, inputs.ENVIRONMENT).splitlines(), 1):
         line = raw.decode(errors="surrogateescape")
         name, equals, value = line.partition("=")
         if line.strip() and not line.startswith("#"):
-            if not equals or not name:
+            if not equals or not name or "\0" in line:
                 raise PlaybookError("a line of .env must be NAME=VALUE", where=f"{path}:{number}:1")
             found[name] = value
     return {**found, "python": sys.executable, "stack": str(stack), "project": str(project)}
