@@ -247,7 +247,8 @@ def read(path: Path) -> Snapshot:
         digest = value.pop("sha256")
         if sha256(canonical(value)).hexdigest() != digest or value["v"] != VERSION:
             raise UsageError("the snapshot was changed, or made by another version", where=str(path))
-        return Snapshot(value["target"], value["project"], value["answers"], str(path))
+        said = {"target": value["target"], "project": value["project"], "kept": value["answers"], "path": str(path)}
+        return load(Snapshot, said)
     except OSError as error:
         raise Unreadable.of(path, error, next=again) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

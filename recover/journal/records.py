@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from recover.errors import JournalDamaged, JournalError, LostOwnership
 from recover.events import CheckAnswered, CheckWaiting, Event, StepStarted
+from recover.journal.fields import fault
 from recover.secrets import Redactor, Secret
 
 NAME = "journal.jsonl"
@@ -245,7 +246,22 @@ def _verified(line: bytes, n: int, previous: str, path: Path) -> Record:
             why="it does not match the hash chain: bytes inside the journal were changed after they were written",
             next="look with: recover show; start over from the world with: recover run PLAYBOOK",
         )
+    _require_readable(record, path)
     return record
+
+
+def _require_readable(record: Record, path: Path) -> None:
+    """Raises JournalDamaged for a record whose hashes are right, and which no run has written."""
+    why = fault(record.event, record.data)
+    if not isinstance(record.epoch, int) or record.at.tzinfo is None:
+        why = "its epoch is no number, or its time has no zone"
+    if why:
+        raise JournalDamaged(
+            f"record {record.n} of the journal cannot be read",
+            where=f"{path}:{record.n}",
+            why=why,
+            next="if a newer recover wrote it, use that one; start over from the world with: recover run PLAYBOOK",
+        )
 
 
 def plain(value: object, secret: Callable[[Secret], str] = str) -> object:
