@@ -95,6 +95,17 @@ PARTS = ("what", "where", "why", "next")
 
 
 @dataclass(frozen=True)
+class _Told:
+    """The error that came in place of an answer."""
+
+    kind: str
+    what: str
+    where: str
+    why: str
+    next: str
+
+
+@dataclass(frozen=True)
 class Replayed:
     """Answers from a snapshot. A question that was not asked then is answered by Unreachable: nothing is invented."""
 
@@ -109,9 +120,9 @@ class Replayed:
             again = "recover snapshot PLAYBOOK -o FILE"
             raise Unreachable(what, where=self.path, why="it was not asked then", next=again)
         if "error" in told:
-            known = told["error"]
-            kind = getattr(errors, known["kind"]) if known["kind"] in KINDS else Unreachable
-            raise kind(known["what"], where=known["where"], why=known["why"], next=known["next"])
+            known = load(_Told, told["error"])
+            kind = getattr(errors, known.kind) if known.kind in KINDS else Unreachable
+            raise kind(known.what, where=known.where, why=known.why, next=known.next)
         return told["value"]
 
 

@@ -16,12 +16,12 @@ from recover.events import Event
 _EVENTS: Mapping[str, type] = {event.__name__: event for event in get_args(Event)}
 
 
-def fault(event: str, data: object) -> str:
+def fault(event: object, data: object) -> str:
     """What keeps the record from being read, or "". An event that this version does not know is passed over, as a
     field is that it does not know; a field that an older version did not keep may be missing where it has a default.
     """
-    if not isinstance(data, dict):
-        return f"{event} holds no fields"
+    if not isinstance(event, str) or not isinstance(data, dict):
+        return "it holds no event with fields"
     if event not in _EVENTS:
         return ""
     try:

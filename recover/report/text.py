@@ -68,7 +68,7 @@ def _lines(event: str, data: Mapping[str, Any]) -> list[str]:  # noqa: C901, PLR
             return [*(f"  {line}" for line in data["describe"].splitlines()), f"    because {data['because']}"]
         case "CheckAnswered":
             evidence = data["evidence"]
-            kept = f" ({evidence['attachment']})" if evidence["attachment"] else ""
+            kept = f" ({evidence['attachment']})" if evidence.get("attachment") else ""
             return [f"  {'ok' if evidence['passed'] else 'NO'}  {evidence['question']} {evidence['answer']}{kept}"]
         case "StepDone":
             return [f"  {data['step']} {data['how']} in {data['seconds']} s"]
