@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -10,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fuzzing import REPAIR
 from playbook.books import book, loaded
+from tiny import Tiny
 
 import recover
 from recover import agreement, inputs, snapshot
 from recover.enums import planfile
-from recover.errors import PlaybookError, RecoverError
+from recover.errors import PlaybookError, RecoverError, UsageError
 from recover.marked_yaml import MAX_NODES, parse
 from recover.marked_yaml import read as read_yaml
 from recover.playbook.model import SecretRef
@@ -154,6 +157,22 @@ def test_a_file_from_outside_has_one_reader() -> None:
         if not here.startswith(tuple(OWN)):
             found = re.search(r"\b(open|read_text|read_bytes|fdopen)\(", path.read_text())
             assert not found, f"{here}: use recover.inputs"
+
+
+def test_a_plan_with_a_null_label_is_none(tmp_path: Path) -> None:
+    labels = {"before": {"role": ["admin", None]}, "after": {}}
+    plan = {**REPAIR, "labels": labels}
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan))
+    with pytest.raises(UsageError, match="not a plan of a repair") as refused:
+        planfile.read(path)
+    assert "PlanFile.before.role[1] cannot be None" in refused.value.why
+
+
+def test_a_word_that_is_no_text_is_bad_usage(tmp_path: Path) -> None:
+    tiny = Tiny(tmp_path)
+    for word in ("x\udcff.yml", "\udcff"):
+        assert "is not UTF-8 text" in tiny.recover("lint", word, expect=2).stderr
 
 
 # --- what multiplies itself -------------------------------------------------------------------------

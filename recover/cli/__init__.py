@@ -363,6 +363,7 @@ def main() -> int:
 def _command() -> int:
     """The command's exit code. The only place that catches; never shows a traceback."""
     try:
+        _require_text(sys.argv[1:])
         with _noting_ctrl_c() as pressed:
             code = int(app(standalone_mode=False) or 0)
         return _left_at_once() if pressed else code
@@ -379,6 +380,13 @@ def _command() -> int:
         from recover.session.bugs import report_bug
 
         return _complain(report_bug(error))
+
+
+def _require_text(words: list[str]) -> None:
+    """Raises UsageError for a word that is not text in this locale: it could not be kept, nor shown again."""
+    for word in words:
+        if not word.isascii() and word.encode("utf-8", "replace") != word.encode("utf-8", "surrogatepass"):
+            raise UsageError(f"{word!a} is not UTF-8 text", next="give the file a name in UTF-8")
 
 
 @contextmanager

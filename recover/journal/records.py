@@ -141,8 +141,8 @@ class FileJournal:
 def seal(body: Mapping[str, object]) -> tuple[bytes, str]:
     """The line for a record and its hash."""
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    digest = sha256(text.encode()).hexdigest()
-    return f'{text[:-1]},"hash":"{digest}"}}\n'.encode(), digest
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # as json reads bytes: a name need not be UTF-8
+    return f'{text[:-1]},"hash":"{digest}"}}\n'.encode("utf-8", "surrogatepass"), digest
 
 
 def create(state: Path, project: str, run: str) -> Path:
