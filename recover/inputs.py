@@ -63,7 +63,7 @@ def read(path: Path, kind: Kind) -> bytes:
 
 def opened(path: Path) -> BufferedReader:
     """The plain file, to be read in parts. Raises OSError; it never waits."""
-    _require_plain(path.stat(), path)  # to open a pipe or a device is an act already
+    _require_plain(_seen(path), path)  # to open a pipe or a device is an act already
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         _require_plain(os.fstat(handle), path)  # what is open may be another one than was looked at
@@ -75,7 +75,7 @@ def opened(path: Path) -> BufferedReader:
 
 def require(path: Path, kind: Kind) -> None:
     """Raises OSError for a file that another program could not read within its limits, or that is not there."""
-    seen = path.stat()
+    seen = _seen(path)
     _require_plain(seen, path)
     if seen.st_size > kind.most:
         raise _too_large(path, kind)
@@ -102,6 +102,13 @@ def json_object(path: Path, kind: Kind) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it holds no JSON object")  # noqa: TRY004 - the file's fault, as any other
     return value
+
+
+def _seen(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except ValueError:
+        raise OSError(errno.EINVAL, "no file name holds a NUL character", str(path)) from None
 
 
 def _require_plain(seen: os.stat_result, path: Path) -> None:

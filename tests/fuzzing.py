@@ -55,7 +55,7 @@ SHIPPED = ROOT / "playbooks" / "enum-cascade"
 LIMIT = 5.0
 """Seconds after which a mutant counts as one that hangs."""
 
-BATCH = 100
+BATCH = 500
 MEMORY = 4 * 2**30
 
 RUN = "20260101-000000-abcd"
