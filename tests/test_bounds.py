@@ -124,9 +124,7 @@ def test_what_is_within_the_limits_is_read(tmp_path: Path) -> None:
 
 
 OWN = {
-    "journal/lock.py": "the lock, which recover made",
-    "journal/records.py": "the journal, which is bounded by what a run does",
-    "journal/places.py": "the state folder's plain files",
+    "journal/": "the files of a run, which recover made, opened as plain files",
     "postgres/catalog.py": "recover's own SQL",
     "postgres/dump.py": "the dump that was just written",
     "drill/": "the replica that recover made",
