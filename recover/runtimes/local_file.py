@@ -37,7 +37,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REFERENCE = re.compile(r"\$\{([^}]*)(\}?)")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65535
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -142,13 +144,13 @@ class Reader:
             span = _SPAN.fullmatch(self.text(tree["within"]))
             if span is None:
                 raise fail(tree["within"].mark, "within expects a time such as 500ms, 10s or 1m")
-            within = float(span[1]) * _UNITS[span[2]]
+            within = min(float(span[1]) * _UNITS[span[2]], _DAY)
         return number, within
 
     def port(self, node: Marked) -> int:
         """A TCP port."""
         text = self.text(node)
-        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _LAST_PORT:
+        if not _PORT.fullmatch(text) or not 0 < int(text) <= _LAST_PORT:
             raise fail(node.mark, f"{text!r} is no TCP port")
         return int(text)
 
