@@ -16,8 +16,10 @@ import time
 from pathlib import Path
 
 import pytest
+import typer.main
 from tiny import TOKEN, Tiny
 
+from recover.cli import ACTING, app
 from recover.journal.records import NAME, records
 
 COLD = {"RECOVER_TEST_COLD": "1"}
@@ -169,3 +171,19 @@ def test_an_older_recover_reads_a_journal_with_it(quick: Tiny) -> None:
     at = names.index("ScreenLost")
     assert names[at - 1] not in ("ActionStarted", "UndoStarted")
     assert at < len(names) - 1
+
+
+SHOWING = {
+    *("lint", "schema", "plan", "snapshot", "diagnose", "status", "runs", "show", "explain", "verify"),
+    *("enums diff", "enums plan", "enums verify", "enums expected", "drill list", "drill status"),
+}
+"""Their product is what they print: it counts as a failure when that is lost."""
+
+
+def test_a_new_command_says_whether_it_acts() -> None:
+    known = set()
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]  # it is a group
+        known |= {f"{name} {inner}" for inner in getattr(command, "commands", {})} or {name}
+    acting = {" ".join(words) for words in ACTING}
+    assert acting <= known
+    assert known - acting <= SHOWING, "put it into recover.cli.ACTING, or here"
