@@ -194,6 +194,8 @@ def read(path: Path) -> Agreement:
             raise UsageError("the plan file was changed after it was made", where=str(path), why=why)
         said = load(_File, {name: value[name] for name in _File.__dataclass_fields__})
         bytes.fromhex(said.salt)
+        if "\0" in f"{said.playbook}{said.target}{said.project}":
+            raise ValueError("no file or folder has a NUL character in its name")
         return Agreement(
             digest,
             Path(said.playbook),
