@@ -24,11 +24,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -55,7 +56,7 @@ SHIPPED = ROOT / "playbooks" / "enum-cascade"
 LIMIT = 5.0
 """Seconds after which a mutant counts as one that hangs."""
 
-BATCH = 500
+BATCH = 200
 MEMORY = 4 * 2**30
 
 RUN = "20260101-000000-abcd"
@@ -613,16 +614,12 @@ def main() -> int:
 
 
 def _all(folder: Path, asked: argparse.Namespace) -> tuple[list[Failure], int]:
-    begun, found, tried = time.monotonic(), list[Failure](), 0
     with ProcessPoolExecutor(asked.jobs) as pool:
-        waiting = [pool.submit(_batch, folder, asked.seed, first) for first in range(0, asked.count, BATCH)]
-        for batch in waiting:
-            if time.monotonic() - begun > asked.time:
-                batch.cancel()
-            if not batch.cancelled():
-                found += batch.result()
-                tried += BATCH
-    return found, tried
+        batches = [pool.submit(_batch, folder, asked.seed, first) for first in range(0, asked.count, BATCH)]
+        wait(batches, asked.time)
+        pool.shutdown(cancel_futures=True)  # those that were begun come to their end
+    done = [batch.result() for batch in batches if not batch.cancelled()]
+    return list(chain.from_iterable(done)), len(done) * BATCH
 
 
 if __name__ == "__main__":
