@@ -22,7 +22,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Another PYTHON makes the environment again.
 STAMP := $(VENV)/.installed-$(subst /,_,$(PYTHON))
 
-.PHONY: help drill test test-drills test-matrix images test-docker test-nightly check format mutants bench bench-enums cover dist newest lock clean
+.PHONY: help drill test test-drills test-matrix images test-docker test-nightly check format mutants fuzz bench bench-enums cover dist newest lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ format: $(STAMP) ## Format the code.
 
 mutants: $(STAMP) ## Break the code in 200 places, one at a time: does a test fail each time? (N=60 SEED=14; an hour)
 	$(BIN)/python benchmarks/mutants.py -n $(or $(N),200) --seed $(or $(SEED),14)
+
+fuzz: $(STAMP) ## Break 20,000 files that recover reads: none may be a bug or hang. (COUNT=500 SEED=7 TIME=60; 5 minutes)
+	$(BIN)/python tests/fuzzing.py --count $(or $(COUNT),20000) --seed $(or $(SEED),15) --time $(or $(TIME),300)
 
 bench: $(STAMP) ## Measure start-up, per-step cost and memory, as ratios.
 	$(BIN)/python benchmarks/startup.py

@@ -17,10 +17,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from recover import __version__
+from recover import __version__, inputs
 from recover.acting import as_data
 from recover.errors import Drifted, Unreadable, UsageError
 from recover.journal.records import plain
+from recover.plain import load
 from recover.plan import Plan
 from recover.playbook.model import StepSpec
 from recover.previewing import Foreseen
@@ -103,6 +104,44 @@ class Agreement:
         return Drifted(what, where=self.path, why=why, next=f"{again}, and look at it again")
 
 
+@dataclass(frozen=True)
+class _Act:
+    """An action, as the file tells it."""
+
+    describe: str
+    because: str
+    touches: tuple[str, ...]
+    action: Mapping[str, object]
+    seal: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A step, as the file tells it."""
+
+    step: str
+    sha256: str
+    needed: bool
+    status: str
+    because: str
+    actions: tuple[_Act, ...]
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _File:
+    """What is read of the file."""
+
+    playbook: str
+    target: str
+    project: str
+    variables: Mapping[str, str]
+    binding: Mapping[str, str]
+    salt: str
+    left_out: tuple[str, ...]
+    steps: tuple[_Entry, ...]
+
+
 def told(action: Action, redactor: Redactor, salt: str) -> dict[str, Any]:
     """An action for the file."""
     data = as_data(action)
@@ -138,7 +177,7 @@ def document(
 
 
 def canonical(value: object) -> bytes:
-    """The one way to write it: two files with the same content have the same bytes."""
+    """The one way to write it: two files with the same content have the same bytes. Raises ValueError for bad text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -146,22 +185,26 @@ def read(path: Path) -> Agreement:
     """The plan in the file. Raises UsageError for a file that is none, or was changed."""
     again = f"recover plan PLAYBOOK -o {path}"
     try:
-        value: dict[str, Any] = json.loads(path.read_text())
+        value = inputs.json_object(path, inputs.PLAN)
         digest = value.pop("sha256")
         if value["v"] != VERSION:
             raise UsageError(f"this recover cannot read a plan of version {value['v']!r}", where=str(path))
         if sha256(canonical(value)).hexdigest() != digest:
             why = "its sha256 is another one"
             raise UsageError("the plan file was changed after it was made", where=str(path), why=why)
+        said = load(_File, {name: value[name] for name in _File.__dataclass_fields__})
+        bytes.fromhex(said.salt)
+        if "\0" in f"{said.playbook}{said.target}{said.project}":
+            raise ValueError("no file or folder has a NUL character in its name")
         return Agreement(
             digest,
-            Path(value["playbook"]),
-            value["target"],
-            value["project"],
-            value["variables"],
-            value["binding"],
-            value["salt"],
-            tuple(value["left_out"]),
+            Path(said.playbook),
+            said.target,
+            said.project,
+            said.variables,
+            said.binding,
+            said.salt,
+            said.left_out,
             {entry["step"]: entry for entry in value["steps"]},
             str(path),
         )

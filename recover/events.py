@@ -234,6 +234,14 @@ class RollbackFailed:
 
 
 @dataclass(frozen=True)
+class ScreenLost:
+    """What the run says on this stream (stdout or stderr) reaches nobody any more: the run goes on."""
+
+    stream: str
+    because: str
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """The last record of a process that ended by itself."""
 
@@ -265,6 +273,7 @@ Event = (
     | UndoDone
     | RollbackDone
     | RollbackFailed
+    | ScreenLost
     | RunEnded
 )
 Observer = Callable[[Event], None]

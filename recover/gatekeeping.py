@@ -125,7 +125,10 @@ class Gatekeeper:
         return None
 
     def _typed(self, prompt: str, left: float | None) -> str | None:
-        """The line that is typed; None when time is up. Raises Interrupted when a signal comes first."""
+        """The line that is typed; None when time is up.
+
+        Raises Interrupted when a signal comes first, NeedsApproval when the terminal is gone: nobody said no.
+        """
         sys.stderr.write(prompt)
         sys.stderr.flush()
         until = None if left is None else datetime.now(UTC) + timedelta(seconds=left)
@@ -136,4 +139,11 @@ class Gatekeeper:
             if until is not None and datetime.now(UTC) > until:
                 sys.stderr.write("\n")
                 return None
-        return sys.stdin.readline().strip()
+        try:
+            typed = sys.stdin.readline()
+        except OSError:
+            typed = ""
+        if not typed:
+            again = f"recover resume {self.progress.run}{self.flags} asks again"
+            raise NeedsApproval("the terminal is gone, and the question was not answered", next=again)
+        return typed.strip()

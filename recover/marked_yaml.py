@@ -10,16 +10,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Never, TypeVar, overload
 
+from recover import inputs
 from recover.errors import PlaybookError
 
 T = TypeVar("T")
 MAX_DEPTH = 60
-MAX_NODES = 200_000
-"""Far above any real file: aliases that multiply each other would fill the memory."""
+MAX_NODES = 50_000
+"""Far above any real file: aliases that multiply each other would fill the memory. Read in half a second."""
+
+LONGEST_WORD = 100
+"""Characters of what may be a slip of the pen: to compare longer ones takes its time."""
+
+WIDEST = 160
+"""Columns of a line that an error shows."""
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # YAML 1.2, 5.1; slow to compile
@@ -39,7 +47,7 @@ class Source:
     name: str
     text: str
 
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         """The text cut at YAML's line breaks; what follows the last of them is no line when empty."""
         lines = _LINE_BREAK.split(self.text)
@@ -121,11 +129,9 @@ Marked = Scalar | MarkedDict | MarkedList
 def read(path: Path) -> MarkedDict:
     """The tree of a file. Raises PlaybookError when it cannot be read or is no YAML mapping."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = inputs.text(path, inputs.YAML)
     except OSError as error:
         raise PlaybookError(f"cannot read {path}", where=str(path), why=error.strerror or str(error)) from None
-    except UnicodeDecodeError as error:
-        raise PlaybookError(f"{path} is not UTF-8 text", where=str(path), why=str(error)) from None
     return parse(text, str(path))
 
 
@@ -171,9 +177,10 @@ def excerpt(mark: Mark) -> str:
     first = max(1, mark.line - 1)
     shown = []
     for number, line in enumerate(mark.source.lines[first - 1 : mark.line + 1], first):
-        shown.append(f"    {number:>5} | {_printable(line)}".rstrip())
+        begin = max(0, mark.column - WIDEST // 2) if mark.column > WIDEST else 0
+        shown.append(f"    {number:>5} | {_printable(line[begin : begin + WIDEST])}".rstrip())
         if number == mark.line:
-            shown.append(f"          | {' ' * (mark.column - 1)}^")
+            shown.append(f"          | {' ' * (mark.column - 1 - begin)}^")
     return "\n".join(shown)
 
 
@@ -181,7 +188,9 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """ "did you mean 'timeout'?" for the choice most like the word, or "" when none is like it."""
     from difflib import get_close_matches
 
-    known = {choice.casefold(): choice for choice in choices}
+    if len(word) > LONGEST_WORD:
+        return ""
+    known = {choice.casefold(): choice for choice in choices if len(choice) <= LONGEST_WORD}
     near = get_close_matches(word.casefold(), known, n=1, cutoff=0.6)
     return f"did you mean {known[near[0]]!r}?" if near else ""
 
@@ -229,7 +238,7 @@ class _Builder:
         self.grow(1, mark)
         value: Marked
         if kind == "ScalarEvent":
-            value = Scalar(event.value, mark, not event.style)
+            value = self.scalar(event, mark)
         elif kind == "MappingStartEvent":
             value = self.mapping(mark, depth)
         else:
@@ -257,10 +266,15 @@ class _Builder:
     def key(self, event: Any) -> Scalar:
         if type(event).__name__ != "ScalarEvent":
             raise fail(self.mark(event), "a key must be plain text")
-        key = Scalar(event.value, self.mark(event), not event.style)
+        key = self.scalar(event, self.mark(event))
         if key == "<<" and key.plain:
             raise fail(key.mark, "merge keys (<<) are not part of the format", "write the keys out")
         return key
+
+    def scalar(self, event: Any, mark: Mark) -> Scalar:
+        if "\0" in event.value:
+            raise fail(mark, "a NUL character is here: no program, file name or database takes one")
+        return Scalar(event.value, mark, not event.style)
 
     def alias(self, event: Any) -> Marked:
         if event.anchor not in self.anchors:

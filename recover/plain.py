@@ -37,8 +37,15 @@ def _scalar(kind: Any, data: Any, where: str) -> Any:
     if kind is datetime:
         return datetime.fromisoformat(_of(str, data, where))
     if kind is float:
-        return float(_of((int, float), data, where))
-    return data if kind is Any else _of(kind, data, where)
+        return _float(_of((int, float), data, where), where)
+    return data if kind in (Any, object) else _of(kind, data, where)
+
+
+def _float(number: float, where: str) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise ValueError(f"{where} is too large a number") from None
 
 
 def _dataclass(kind: Any, data: Any, where: str) -> Any:

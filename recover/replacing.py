@@ -15,6 +15,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from recover import inputs
 from recover.errors import StepError
 
 
@@ -41,7 +42,7 @@ def digest(path: Path) -> str:
         whole = f"name the file itself: {path.resolve()}"
         raise StepError(f"{path} is a link, and would be replaced by a file", where=str(path), next=whole)
     try:
-        return sha256(path.read_bytes()).hexdigest()
+        return sha256(inputs.read(path, inputs.KEYS)).hexdigest()
     except FileNotFoundError:
         return ""
 
@@ -85,7 +86,7 @@ def keep(path: Path, run: str) -> Path | None:
         if (there := digest(beside)) == was:
             return beside
         if not there:
-            put(beside, path.read_bytes(), guise, run)
+            put(beside, inputs.read(path, inputs.KEYS), guise, run)
             return beside
     return None
 

@@ -6,7 +6,6 @@ so a snapshot is asked with masks in place of secrets.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from recover import errors
+from recover import errors, inputs
 from recover.agreement import canonical
 from recover.answers import Reply
 from recover.checks.service import looks_secret, shown
@@ -96,6 +95,17 @@ PARTS = ("what", "where", "why", "next")
 
 
 @dataclass(frozen=True)
+class _Told:
+    """The error that came in place of an answer."""
+
+    kind: str
+    what: str
+    where: str
+    why: str
+    next: str
+
+
+@dataclass(frozen=True)
 class Replayed:
     """Answers from a snapshot. A question that was not asked then is answered by Unreachable: nothing is invented."""
 
@@ -110,9 +120,9 @@ class Replayed:
             again = "recover snapshot PLAYBOOK -o FILE"
             raise Unreachable(what, where=self.path, why="it was not asked then", next=again)
         if "error" in told:
-            known = told["error"]
-            kind = getattr(errors, known["kind"]) if known["kind"] in KINDS else Unreachable
-            raise kind(known["what"], where=known["where"], why=known["why"], next=known["next"])
+            known = load(_Told, told["error"])
+            kind = getattr(errors, known.kind) if known.kind in KINDS else Unreachable
+            raise kind(known.what, where=known.where, why=known.why, next=known.next)
         return told["value"]
 
 
@@ -244,11 +254,12 @@ def read(path: Path) -> Snapshot:
     """The snapshot in the file. Raises UsageError for a file that is none, or was changed."""
     again = f"recover snapshot PLAYBOOK -o {path}"
     try:
-        value: dict[str, Any] = json.loads(path.read_text())
+        value = inputs.json_object(path, inputs.PLAN)
         digest = value.pop("sha256")
         if sha256(canonical(value)).hexdigest() != digest or value["v"] != VERSION:
             raise UsageError("the snapshot was changed, or made by another version", where=str(path))
-        return Snapshot(value["target"], value["project"], value["answers"], str(path))
+        said = {"target": value["target"], "project": value["project"], "kept": value["answers"], "path": str(path)}
+        return load(Snapshot, said)
     except OSError as error:
         raise Unreadable.of(path, error, next=again) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
+from recover import inputs
 from recover.evidence import Evidence
 from recover.world import Resource, View
 
@@ -49,11 +50,11 @@ class FileIs:
             return ""
         if self.private and path.stat().st_mode & 0o077:
             return f"its mode is {path.stat().st_mode & 0o777:04o}: others can read it"
-        if self.contains is not None and self.contains not in path.read_text(encoding="utf-8", errors="replace"):
+        if self.contains is not None and self.contains not in inputs.read(path, inputs.ANY).decode(errors="replace"):
             return f"it does not contain {self.contains!r}"
         return self._digest_misses(path) if self.sha256 else ""
 
     def _digest_misses(self, path: Path) -> str:
-        with path.open("rb") as file:
+        with inputs.opened(path) as file:
             got = file_digest(file, "sha256").hexdigest()
         return "" if got == self.sha256 else f"its sha256 is {got}"

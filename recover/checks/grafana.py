@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recover import inputs
 from recover.checks.http import Expect
 from recover.errors import PlaybookError, Unreachable
 from recover.evidence import Evidence, few
@@ -125,7 +126,7 @@ def _files(folder: Path) -> Sequence[Path]:
 def _read(file: Path) -> dict[str, Any] | str:
     """The dashboard in the file, or what is wrong with it."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(inputs.read(file, inputs.SETTINGS).decode())
     except (ValueError, RecursionError) as error:
         return f"it is no JSON: {error}"
     if not isinstance(found, dict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from recover.errors import PlaybookError
 
+_UID = re.compile(r"[0-9]{1,10}")
 OWN, SHARED = 0o600, 0o640
 
 
@@ -37,15 +39,16 @@ class Account:
 
         Raises PlaybookError for a name that is none.
         """
+        numbered = bool(_UID.fullmatch(owner))
         try:
-            user = pwd.getpwuid(int(owner)) if owner.isdigit() else pwd.getpwnam(owner)
+            user = pwd.getpwuid(int(owner)) if numbered else pwd.getpwnam(owner)
         except KeyError:
-            if not owner.isdigit():
+            if not numbered:
                 hint = "give the number, where the user is one inside a container"
                 raise PlaybookError(f"this machine has no user {owner!r}", next=hint) from None
             return cls(int(owner), int(owner), frozenset({int(owner)}), hosted=False)
         groups = frozenset(os.getgrouplist(user.pw_name, user.pw_gid))
-        return cls(user.pw_uid, user.pw_gid, groups, hosted=not owner.isdigit())
+        return cls(user.pw_uid, user.pw_gid, groups, hosted=not numbered)
 
     def may(self, seen: os.stat_result, bit: int) -> bool:
         """Does the mode let it (bit: 4 read, 1 enter)? Root may always."""

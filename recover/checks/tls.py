@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from recover import certificates
+from recover import certificates, inputs
 from recover.certificates import Finding, Standard, Verdict
 from recover.checks import key_file
 from recover.errors import PlaybookError, StepError, Unreachable
@@ -58,7 +58,7 @@ class TlsFiles:
 def _content(path: str | None, unread: list[Finding]) -> bytes | None:
     """What the file holds, or None; the system's words are added to `unread`."""
     try:
-        return Path(path).read_bytes() if path is not None else None
+        return inputs.read(Path(path), inputs.KEYS) if path is not None else None
     except OSError as error:
         unread.append(Finding(f"{path}: {error.strerror or error}"))
         return None

@@ -40,9 +40,17 @@ from recover.cli.words import (
     options_of,
 )
 from recover.errors import RecoverError, SystemRefused, UsageError
+from recover.ui import streams
 
 LOOKING = ("lint", "schema", "plan", "snapshot", "diagnose", "explain", "status", "runs", "show", "verify")
 """The commands that change nothing, whenever they are stopped."""
+
+ACTING = [
+    *(["run"], ["rehearse"], ["resume"], ["rollback"], ["takeover"], ["approve"], ["abort"], ["mark"], ["probe"]),
+    *(["enums", "repair"], ["enums", "undo"], ["enums", "rehearse"]),
+    *(["drill", name] for name in ("up", "break", "run", "down")),
+]
+"""The commands whose exit code says what was done, also when nobody could read it."""
 
 app = typer.Typer(
     name="recover",
@@ -371,9 +379,21 @@ def explain(
     return explaining.explain(run, step, options_of(locals()))
 
 
-def main() -> int:  # noqa: PLR0911 - one return per kind of ending
-    """Run the command line; its exit code. The only place that catches; never shows a traceback."""
+def main() -> int:
+    """Run the command line; its exit code."""
+    acting = sys.argv[1:2] in ACTING or sys.argv[1:3] in ACTING
+    if acting:
+        streams.go_on_alone()
+    code, why = _command(), streams.product_lost()
+    if acting or not why:
+        return code
+    return _complain(SystemRefused("stdout cannot be written: what was asked for is lost", where="stdout", why=why))
+
+
+def _command() -> int:
+    """The command's exit code. The only place that catches; never shows a traceback."""
     try:
+        _require_text(sys.argv[1:])
         with _noting_ctrl_c() as pressed:
             code = int(app(standalone_mode=False) or 0)
         return _left_at_once() if pressed else code
@@ -384,14 +404,19 @@ def main() -> int:  # noqa: PLR0911 - one return per kind of ending
         return done.exit_code
     except RecoverError as error:
         return _complain(error)
-    except BrokenPipeError:
-        return _closed_pipe()
     except OSError as error:
         return _complain(SystemRefused.of(error))
     except Exception as error:
         from recover.session.bugs import report_bug
 
         return _complain(report_bug(error))
+
+
+def _require_text(words: list[str]) -> None:
+    """Raises UsageError for a word that is not text in this locale: it could not be kept, nor shown again."""
+    for word in words:
+        if not word.isascii() and word.encode("utf-8", "replace") != word.encode("utf-8", "surrogatepass"):
+            raise UsageError(f"{word!a} is not UTF-8 text", next="give the file a name in UTF-8")
 
 
 @contextmanager
@@ -427,9 +452,3 @@ def _left_at_once() -> int:
         sys.stderr.flush()
         os._exit(code)  # a question that hangs in a thread is not waited for
     return _complain(Interrupted("stopped at once: an act in flight is in doubt", signal=2, next="recover resume"))
-
-
-def _closed_pipe() -> int:
-    """The reader of our output (`| head`) went away: not an error, but Python would say so at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

@@ -10,10 +10,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from recover.enums import catalog
 from recover.errors import Precondition
+from recover.plain import load
 from recover.world import SeeDatabase, Statement
 
 SETTING = "recover.repair"
@@ -83,7 +83,7 @@ class Kept:
 
     id: str
     made_at: str
-    labels_after: Mapping[str, Sequence[str]]
+    labels_after: Mapping[str, tuple[str, ...]]
     undo: tuple[str, ...]
     locked: tuple[str, ...]
 
@@ -104,8 +104,11 @@ def find(database: SeeDatabase, id: str | None, flags: str = "") -> Kept:
     if id is None and found["older"]:
         what = "the latest repair was taken back already"
         raise Precondition(what, why=f"before it: {known}", next=f"recover enums undo{flags} --repair {found['id']}")
-    kept: Mapping[str, Any] = found
-    return Kept(kept["id"], kept["made_at"], kept["labels_after"], tuple(kept["undo"]), tuple(kept["locked"]))
+    try:
+        return load(Kept, {name: found[name] for name in Kept.__dataclass_fields__})
+    except ValueError as error:
+        what = f"the repair {found['id']} is not as recover keeps one: it cannot be taken back"
+        raise Precondition(what, where="recover.enum_repairs", why=str(error)) from None
 
 
 def standing(database: SeeDatabase, plan: str) -> list[str]:

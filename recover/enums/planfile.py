@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from recover import __version__
+from recover import __version__, inputs
 from recover.enums.choices import Choices
-from recover.enums.expected import Expected, Member
+from recover.enums.expected import Expected
 from recover.enums.repair import Repair
 from recover.errors import Drifted, Unreadable, UsageError
+from recover.plain import load
 
 VERSION = 1
 
@@ -61,29 +61,22 @@ def read(path: Path) -> PlanFile:
     """The plan in the file. Raises UsageError for a file that is none."""
     again = f"recover enums plan -o {path}"
     try:
-        value: dict[str, Any] = json.loads(path.read_text())
+        value = inputs.json_object(path, inputs.PLAN)
         if value["v"] != VERSION:
             raise UsageError(f"this recover cannot read a plan of version {value['v']!r}", where=str(path))
-        return PlanFile(
-            value["sha256"],
-            value["database"],
-            _expected(value["expected"]),
-            Choices(**{**value["choices"], "ignore": tuple(value["choices"].get("ignore", ()))}),
-            {name: tuple(labels) for name, labels in value["labels"]["before"].items()},
-            tuple(value["statements"]),
-        )
+        told = {
+            "digest": value["sha256"],
+            "database": identified(value["database"]),
+            "expected": value["expected"],
+            "choices": value["choices"],
+            "before": value["labels"]["before"],
+            "statements": value["statements"],
+        }
+        return load(PlanFile, told)
     except OSError as error:
         raise Unreadable.of(path, error, next=again) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError("this is not a plan of a repair", where=str(path), why=str(error), next=again) from None
-
-
-def _expected(value: dict[str, Any]) -> Expected:
-    members = {
-        name: Member(**{**member, "labels": tuple(member["labels"])}) for name, member in value["members"].items()
-    }
-    lists = {key: {name: tuple(labels) for name, labels in value[key].items()} for key in ("types", "columns")}
-    return Expected(**{**value, **lists, "members": members, "notes": tuple(value.get("notes", ()))})
 
 
 def require_same(plan: PlanFile, repair: Repair, identity: Mapping[str, str]) -> None:

@@ -105,15 +105,16 @@ def fold(records: Iterable[Record]) -> Progress:
 def _run_started(p: Progress, data: Mapping[str, Any]) -> None:
     p.run, p.playbook, p.target, p.by, p.host = (data[k] for k in ("run", "playbook", "target", "by", "host"))
     p.steps = dict(data["steps"])
-    p.binding = dict(data["binding"])
+    p.binding = dict(data.get("binding", {}))
     p.variables = dict(data.get("variables", {}))
     p.plan, p.left_out = data.get("plan", ""), tuple(data.get("left_out", ()))
 
 
 def _run_resumed(p: Progress, data: Mapping[str, Any]) -> None:
     p.by, p.host = data["by"], data["host"]
-    p.edited |= {step for step, sha256 in data["steps"].items() if p.steps.get(step) != sha256}
-    p.steps = dict(data["steps"]) or p.steps
+    steps = data.get("steps", {})
+    p.edited |= {step for step, sha256 in steps.items() if p.steps.get(step) != sha256}
+    p.steps = dict(steps) or p.steps
 
 
 def _step_started(p: Progress, data: Mapping[str, Any]) -> None:
@@ -150,7 +151,7 @@ def _step_isolated(p: Progress, data: Mapping[str, Any]) -> None:
 
 def _step_failed(p: Progress, data: Mapping[str, Any]) -> None:
     p.failed[data["step"]] = data
-    if not data["in_doubt"]:  # the other side said no: the act has no effect to wonder about
+    if not data.get("in_doubt"):  # the other side said no: the act has no effect to wonder about
         p.pending = ()
 
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from recover.errors import JournalDamaged, JournalError, LostOwnership, StateLost
 from recover.events import CheckAnswered, CheckWaiting, Event, RunEnded, StepStarted
+from recover.journal.fields import fault
 from recover.journal.places import head_file, in_place, open_file, open_folder, project_folder
 from recover.secrets import Redactor, Secret
 
@@ -215,8 +216,8 @@ class FileJournal:
 def seal(body: Mapping[str, object]) -> tuple[bytes, str]:
     """The line for a record and its hash."""
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    digest = sha256(text.encode()).hexdigest()
-    return f'{text[:-1]},"hash":"{digest}"}}\n'.encode(), digest
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # as json reads bytes: a name need not be UTF-8
+    return f'{text[:-1]},"hash":"{digest}"}}\n'.encode("utf-8", "surrogatepass"), digest
 
 
 def create(state: Path, project: str, run: str) -> Path:
@@ -388,7 +389,22 @@ def _verified(line: bytes, n: int, previous: str, path: Path) -> Record:
             why="it does not match the hash chain: bytes inside the journal were changed after they were written",
             next="look with: recover show; start over from the world with: recover run PLAYBOOK",
         )
+    _require_readable(record, path)
     return record
+
+
+def _require_readable(record: Record, path: Path) -> None:
+    """Raises JournalDamaged for a record whose hashes are right, and which no run has written."""
+    why = fault(record.event, record.data)
+    if not isinstance(record.epoch, int) or record.at.tzinfo is None:
+        why = "its epoch is no number, or its time has no zone"
+    if why:
+        raise JournalDamaged(
+            f"record {record.n} of the journal cannot be read",
+            where=f"{path}:{record.n}",
+            why=why,
+            next="if a newer recover wrote it, use that one; start over from the world with: recover run PLAYBOOK",
+        )
 
 
 def plain(value: object, secret: Callable[[Secret], str] = str) -> object:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from recover import inputs
+
 SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", ".tox", "site-packages"})
 _DEEPEST = 30  # names that lead to names: more is a circle
 
@@ -119,8 +121,8 @@ class Source:
             parts = path.relative_to(folder).with_suffix("").parts
             name = ".".join([*top, *(parts[:-1] if path.stem == "__init__" else parts)])
             try:
-                tree = ast.parse(path.read_bytes())
-            except (SyntaxError, ValueError, RecursionError) as error:
+                tree = ast.parse(inputs.read(path, inputs.SOURCE))
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 broken.append(f"{path} is no Python that this one can read: {error}")
             except OSError as error:
                 broken.append(f"{path} cannot be read: {error.strerror}")

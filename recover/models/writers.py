@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from recover import inputs
 from recover.enums.expected import Expected
 from recover.models.modules import python_files
 from recover.models.raw_sql import Mention, Piece, mentions, of_python, of_sql
@@ -92,7 +93,7 @@ def _pieces(folder: Path) -> Iterator[Piece]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return inputs.read(path, inputs.SOURCE).decode(errors="replace")
     except OSError:
         return ""
 

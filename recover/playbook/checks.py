@@ -24,6 +24,13 @@ class CheckKeys:
     every: Seconds | None = None
 
 
+MAX_VOLUME = 4_000_000
+"""Characters of a whole playbook once variables are filled in, probes stand where they are used and each item of a
+for_each has its step: far above any real one, and read in two seconds."""
+
+VALUE = 10
+"""What a value counts beside its characters."""
+
 CHECK_KEYS = tuple(CheckKeys.__dataclass_fields__)
 
 
@@ -36,6 +43,23 @@ class CheckReader:
     mistakes: Mistakes
     probes: dict[str, CheckSpec | None] = field(default_factory=dict)
     final: tuple[CheckSpec, ...] = ()
+    times: int = 1
+    left: int = MAX_VOLUME
+
+    def spend(self, node: Marked) -> None:
+        """Count what is filled in here, `times` over. Raises PlaybookError when the playbook becomes too large."""
+        known = Known(self.scope.variables, as_name)
+        todo = [node]
+        while todo and self.left > 0:
+            value = todo.pop()
+            if isinstance(value, Scalar):
+                filled = known.fill(value)
+                self.left -= (len(filled) if isinstance(filled, str) else 0) * self.times
+            else:
+                todo += value.values() if isinstance(value, dict) else value
+            self.left -= VALUE * self.times
+        if self.left <= 0:
+            raise fail(node.mark, f"with its variables, probes and items this is more than {MAX_VOLUME:,} characters")
 
     def read_probes(self, tree: Marked) -> None:
         """Take in `probes`, and prove each on its own: one that no step uses must be right too."""
@@ -44,6 +68,7 @@ class CheckReader:
         for name, node in tree.items():
             self.probes[name] = None
             with self.mistakes:
+                self.spend(node)
                 check = self._question(node)
                 check.bind(self.scope.inside(name))
                 self.probes[name] = replace(check, probe=str(name))
@@ -109,11 +134,15 @@ class CheckReader:
             hint = did_you_mean(node, self.probes) or f"known probes: {', '.join(self.probes) or 'none'}"
             raise fail(node.mark, f"there is no probe {str(node)!r}", hint)
         probe = self.probes[node]
+        if probe is not None:
+            self.spend(probe.args)
         said = {key: value for key, value in vars(times).items() if value is not None}
         return replace(probe, **said) if probe is not None and said else probe
 
     def read_final(self, node: Marked) -> None:
         """Take in `final`."""
+        self.times = 1
+        self.spend(node)
         self.final = self.checks(node, FINAL)
         self.prove(self.final, self.scope)
 

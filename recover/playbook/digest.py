@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from recover.marked_yaml import Marked, Scalar, core, fail
-from recover.playbook.template import Filled, Name, fill, names
+from recover.playbook.template import Expansion, Filled, Name, fill, names
 
 
 def as_name(name: Name, used: Name) -> Filled:
@@ -33,16 +33,12 @@ class Known:
     other: Callable[[Name, Name], Filled]
     item: Scalar | None = None
 
-    def lookup(self, name: Name, used: Name | None = None) -> Filled:
-        """The value of a name. Variables must not go in a circle."""
-        used = used or name
-        if name.text in self.variables:
-            return fill(self.variables[name.text], lambda inner: self.lookup(inner, used))
+    def _value(self, name: Name, used: Name) -> Filled:
         return self.item if name.text == "item" and self.item is not None else self.other(name, used)
 
     def fill(self, scalar: Scalar) -> Filled:
         """The scalar with these names replaced."""
-        return fill(scalar, self.lookup)
+        return fill(scalar, Expansion(self.variables, self._value).lookup) if "${" in scalar else scalar
 
     def mentioned(self, tree: Marked) -> frozenset[str]:
         """Every name in the tree, and in the variables it names."""

@@ -7,7 +7,11 @@ from types import TracebackType
 
 from recover.errors import PlaybookError
 
-SHOWN = 20
+SHOWN, ENOUGH = 20, 100
+
+
+class TooMany(PlaybookError):
+    """So many mistakes that no more are looked for."""
 
 
 @dataclass
@@ -24,9 +28,11 @@ class Mistakes:
         """Begin a block whose PlaybookError is noted, after which reading goes on behind the block."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> bool:
-        if not isinstance(error, PlaybookError):
+        if not isinstance(error, PlaybookError) or isinstance(error, TooMany):
             return False
         self.found.setdefault((error.where, error.what), error)
+        if len(self.found) >= ENOUGH:
+            self.raise_any()
         return True
 
     def raise_any(self) -> None:
@@ -37,4 +43,5 @@ class Mistakes:
         if errors:
             listed = "".join(f"\n\n{error}" for error in errors[:SHOWN])
             more = f"\n\nand {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
-            raise PlaybookError(f"{len(errors)} mistakes in {self.name}", where=errors[0].where, why=listed + more)
+            least = "at least " if len(errors) >= ENOUGH else ""
+            raise TooMany(f"{least}{len(errors)} mistakes in {self.name}", where=errors[0].where, why=listed + more)

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from recover import inputs
 from recover.errors import Precondition
 from recover.marked_yaml import Marked, Scalar
 from recover.playbook.decode import decode
@@ -107,12 +108,13 @@ class SecretRef:
     def _from_file(self, scope: Scope, file: Scalar) -> str:
         path = scope.folder / str(scope.fill(file))
         try:
-            value = path.read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            why = (error.strerror if isinstance(error, OSError) else None) or "it is not UTF-8 text"
+            value = inputs.text(path, inputs.SECRET).rstrip("\r\n")
+        except OSError as error:
+            why = error.strerror or str(error)
             raise Precondition(f"cannot read secret {self.name} from {path}", where=self.where, why=why) from None
-        if not value:
-            raise Precondition(f"secret {self.name} is empty: {path}", where=self.where)
+        if not value or "\0" in value:
+            what = "holds a NUL character" if value else "is empty"
+            raise Precondition(f"secret {self.name} {what}: {path}", where=self.where)
         return value
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from recover.checks.wait import Patience
 from recover.errors import PlaybookError
 from recover.marked_yaml import Mark, Scalar, Source, did_you_mean, fail
-from recover.playbook.template import Filled, Name, fill
+from recover.playbook.template import Expansion, Filled, Name, fill
 from recover.secrets import Secret
 from recover.stack import Address
 from recover.world import Action, Check, Resource, RunPlace, View, Work
@@ -52,15 +52,13 @@ class Scope:
 
     def fill(self, scalar: Scalar) -> Filled:
         """The scalar with its names replaced. Raises PlaybookError where a name stands that is not defined."""
-        return fill(scalar, self.lookup) if "${" in scalar else scalar
+        return fill(scalar, Expansion(self.variables, self._value).lookup) if "${" in scalar else scalar
 
-    def lookup(self, name: Name, seen: tuple[str, ...] = ()) -> Filled:
+    def lookup(self, name: Name) -> Filled:
         """The value of a name. Raises PlaybookError, also for variables that go in a circle."""
-        if name.text in self.variables:
-            if name.text in seen:
-                circle = " -> ".join([*seen[seen.index(name.text) :], name.text])
-                raise fail(name.mark, f"variables go in a circle: {circle}")
-            return fill(self.variables[name.text], lambda inner: self.lookup(inner, (*seen, name.text)))
+        return Expansion(self.variables, self._value).lookup(name)
+
+    def _value(self, name: Name, _used: Name) -> Filled:
         head, _, rest = name.text.partition(".")
         if head == "services":
             return self._address(name, rest)

@@ -98,6 +98,8 @@ class StageReader:
         keys = decode(part(tree, STEP_KEYS), StepKeys, folder=self.folder, label="a step")
         items = _items(tree.get("for_each"))
         self._register(tree["id"], items)
+        self.checks.times = len(items) or 1
+        self.checks.spend(tree)
         action = only(tree, self.types, "a step", "action")
         _require_sense(tree, keys, action, cannot_see=action is not None and blind(self.types[action]))
         spec = StepSpec(

@@ -7,11 +7,17 @@ other text a value becomes text, and a secret makes the whole text a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from recover.marked_yaml import Mark, Marked, Scalar, fail
 from recover.secrets import Secret
+
+MAX_FILLED = 65_536
+"""Characters of a text once its names have their values: variables that name each other twice double each time."""
+
+MAX_CHAIN = 60
+"""Variables that name one another in a row."""
 
 _DOLLAR = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 
@@ -75,9 +81,43 @@ def fill(scalar: Scalar, lookup: Lookup) -> Filled:
         value = lookup(found[0])
         return Scalar(value, scalar.mark, value.plain) if isinstance(value, Scalar) else value
     values = [part if isinstance(part, str) else lookup(part) for part in found]
-    text = "".join(map(_as_text, values))
+    texts = [_as_text(value) for value in values]
+    if sum(map(len, texts)) > MAX_FILLED:
+        raise fail(scalar.mark, f"with its ${{…}} filled in this is longer than {MAX_FILLED:,} characters")
+    text = "".join(texts)
     secret = next((value for value in values if isinstance(value, Secret)), None)
     return Secret(secret.name, text) if secret else Scalar(text, scalar.mark, plain=False)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Fills one scalar in. Each variable is filled once, however often it is named.
+
+    `other` says what any other name is; it is told the name and the one in the scalar that it was used through.
+    """
+
+    variables: Mapping[str, Scalar]
+    other: Callable[[Name, Name], Filled]
+    known: dict[str, Filled] = field(default_factory=dict)
+
+    def lookup(self, name: Name, used: Name | None = None, chain: tuple[str, ...] = ()) -> Filled:
+        """The value of a name. Raises PlaybookError for variables that go in a circle, and as `other` does."""
+        used = used or name
+        if name.text not in self.variables:
+            return self.other(name, used)
+        if name.text not in self.known:
+            self._require_end(name, chain)
+            further = (*chain, name.text)
+            value = fill(self.variables[name.text], lambda inner: self.lookup(inner, used, further))
+            self.known[name.text] = value
+        return self.known[name.text]
+
+    def _require_end(self, name: Name, chain: tuple[str, ...]) -> None:
+        if name.text in chain:
+            circle = " -> ".join([*chain[chain.index(name.text) :], name.text])
+            raise fail(name.mark, f"variables go in a circle: {circle}")
+        if len(chain) > MAX_CHAIN:
+            raise fail(name.mark, f"more than {MAX_CHAIN} variables name one another in a row")
 
 
 def escaped(text: str) -> str:

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -57,8 +56,12 @@ def misfit(node: Marked, label: str, expects: str) -> PlaybookError:
     return fail(node.mark, f"{label} expects {expects}, not {got}")
 
 
+LONGEST = 366 * 86_400.0
+"""Seconds: what waits longer is a mistake, and more than the system's clocks can be asked for."""
+
+
 def seconds(text: str) -> Seconds:
-    """A span such as 500ms, 30s, 1m30s, 2h. Raises ValueError for anything else, a bare number included."""
+    """A span such as 500ms, 30s, 1m30s, 2h, of a year at most. Raises ValueError for anything else, also a number."""
     if not DURATION.fullmatch(text):
         raise ValueError(text)
     found = _DURATION_PART.findall(text)
@@ -66,7 +69,7 @@ def seconds(text: str) -> Seconds:
     if units != sorted(set(units), key=list(_UNITS).index):
         raise ValueError(text)
     span = sum(float(number) * _UNITS[unit] for number, unit in found)
-    if not isfinite(span):
+    if span > LONGEST:
         raise ValueError(text)
     return Seconds(span)
 

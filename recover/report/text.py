@@ -68,7 +68,7 @@ def _lines(event: str, data: Mapping[str, Any]) -> list[str]:  # noqa: C901, PLR
             return [*(f"  {line}" for line in data["describe"].splitlines()), f"    because {data['because']}"]
         case "CheckAnswered":
             evidence = data["evidence"]
-            kept = f" ({evidence['attachment']})" if evidence["attachment"] else ""
+            kept = f" ({evidence['attachment']})" if evidence.get("attachment") else ""
             return [f"  {'ok' if evidence['passed'] else 'NO'}  {evidence['question']} {evidence['answer']}{kept}"]
         case "StepDone":
             return [f"  {data['step']} {data['how']} in {data['seconds']} s"]
@@ -100,6 +100,8 @@ def _human_lines(event: str, data: Mapping[str, Any]) -> list[str]:
             return [f"{data['step']} approved by {data['by']} on {data['host']} ({data['how']}){why}"]
         case "RunAborted":
             return [f"aborted by {data['by']}: {data['because']}"]
+        case "ScreenLost":
+            return [f"what the run says on {data['stream']} is lost: {data['because']}"]
     return []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from recover import inputs
 from recover.errors import PlaybookError
 from recover.world import Runtime
 
@@ -43,7 +44,7 @@ def _compose(site: Site) -> Runtime:
     from recover.runtimes.compose_file import ComposeFile
 
     env = site.replica / ".env"
-    lines = env.read_text().splitlines() if env.is_file() else []
+    lines = inputs.text(env, inputs.ENVIRONMENT).splitlines() if env.is_file() else []
     replica = next((line.partition("=")[2] for line in lines if line.startswith("REPLICA_ID=")), "")
     file = ComposeFile(site.files, site.project, site.run.parent / "compose.lock", env if replica else None)
     return ComposeRuntime(site.project, file if site.files else None, site.run, site.looking, replica)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from recover import programs
+from recover import inputs, programs
 from recover.errors import PlaybookError, Precondition, StepError
 from recover.runtimes import keeper
 from recover.runtimes.engine_api import away
@@ -49,8 +49,11 @@ class ComposeFile:
     def read(self, overrides: Sequence[Path] = ()) -> Facts:
         """The whole configuration with the override files laid over it; read again when a file has changed.
 
-        Raises PlaybookError with compose's words, Precondition when compose is not installed.
+        Raises PlaybookError with compose's words, or for a file that it would wait for or fill the memory with;
+        Precondition when compose is not installed.
         """
+        for path in (*self.files, *overrides, self._env_file()):
+            _require_readable(path)
         key = tuple(_stamp(path) for path in (*self.files, *overrides, self._env_file()))
         if key not in self._read:
             facts = _plain(self._config(overrides))
@@ -195,12 +198,23 @@ def _keys(path: Path) -> list[str]:
     import yaml
 
     try:
-        node = yaml.compose(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, ValueError, yaml.YAMLError):
+        text = inputs.text(path, inputs.YAML)
+        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return []
     tops = node.value if isinstance(node, yaml.MappingNode) else []
     services = next((value for key, value in tops if key.value == "services"), None)
     return [str(key.value) for key, _ in services.value] if isinstance(services, yaml.MappingNode) else []
+
+
+def _require_readable(path: Path) -> None:
+    """What is not there is compose's to say."""
+    try:
+        inputs.require(path, inputs.YAML)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise PlaybookError(f"cannot read {path}", where=str(path), why=error.strerror or str(error)) from None
 
 
 def _stamp(path: Path) -> tuple[object, ...]:

@@ -5,13 +5,13 @@ The Docker SDK finds no context in a folder without a config.json; the docker pr
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from recover import inputs
 from recover.errors import Unreachable
 
 SOCKET = "unix:///var/run/docker.sock"
@@ -53,7 +53,6 @@ def _folder() -> Path:
 def _object(path: Path) -> dict[str, Any]:
     """The JSON object in the file, or nothing: the docker program warns of a bad one and goes on."""
     try:
-        said = json.loads(path.read_text())
+        return inputs.json_object(path, inputs.SETTINGS)
     except (OSError, ValueError):
         return {}
-    return said if isinstance(said, dict) else {}

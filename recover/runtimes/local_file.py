@@ -26,6 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recover import inputs
 from recover.errors import PlaybookError
 from recover.marked_yaml import Mark, Marked, MarkedDict, MarkedList, Scalar, core, did_you_mean, fail
 from recover.runtimes.ready import Command, Http, Https, Probe, Redis, Sql, Tcp
@@ -36,7 +37,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REFERENCE = re.compile(r"\$\{([^}]*)(\}?)")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65535
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,11 @@ def variables(stack: Path, project: Path) -> dict[str, str]:
     """What `${NAME}` stands for. Raises OSError without a .env, PlaybookError for a bad line of it."""
     path = project / ".env"
     found = {}
-    for number, raw in enumerate(path.read_bytes().splitlines(), 1):
+    for number, raw in enumerate(inputs.read(path, inputs.ENVIRONMENT).splitlines(), 1):
         line = raw.decode(errors="surrogateescape")
         name, equals, value = line.partition("=")
         if line.strip() and not line.startswith("#"):
-            if not equals or not name:
+            if not equals or not name or "\0" in line:
                 raise PlaybookError("a line of .env must be NAME=VALUE", where=f"{path}:{number}:1")
             found[name] = value
     return {**found, "python": sys.executable, "stack": str(stack), "project": str(project)}
@@ -144,13 +147,13 @@ class Reader:
             span = _SPAN.fullmatch(self.text(tree["within"]))
             if span is None:
                 raise fail(tree["within"].mark, "within expects a time such as 500ms, 10s or 1m")
-            within = float(span[1]) * _UNITS[span[2]]
+            within = min(float(span[1]) * _UNITS[span[2]], _DAY)
         return number, within
 
     def port(self, node: Marked) -> int:
         """A TCP port."""
         text = self.text(node)
-        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _LAST_PORT:
+        if not _PORT.fullmatch(text) or not 0 < int(text) <= _LAST_PORT:
             raise fail(node.mark, f"{text!r} is no TCP port")
         return int(text)
 

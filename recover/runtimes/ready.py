@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from recover import programs
+from recover import inputs, programs
 from recover.runtimes.ports import HOST
 from recover.secrets import Secret
 
@@ -34,8 +34,12 @@ class Sql:
         from recover.postgres.session import ping
 
         try:
-            password = Secret("ready", self.password_file.read_text().rstrip("\n")) if self.password_file else None
-        except (OSError, UnicodeDecodeError) as error:
+            password = (
+                Secret("ready", inputs.text(self.password_file, inputs.SECRET).rstrip("\n"))
+                if self.password_file
+                else None
+            )
+        except OSError as error:
             return f"the password file: {error}"
         return ping(HOST, port, self.dbname, self.user, password, timeout=TIMEOUT)
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,10 @@ from recover.events import (
     RunEnded,
     RunResumed,
     RunStarted,
+    ScreenLost,
+    StepDone,
+    StepFailed,
+    StepSkipped,
     StepStarted,
     TargetBound,
     UndoStarted,
@@ -43,11 +47,14 @@ from recover.session.options import Options
 from recover.session.saying import note, say
 from recover.steps import load_action
 from recover.ui import plan as shown
+from recover.ui import streams
 from recover.ui.lines import Lines
 from recover.undoing import Undo, Undoing
 from recover.world import Action
 
 CRASH_AT = "RECOVER_CRASH_AT"
+BETWEEN_ACTS = (StepStarted, StepDone, StepSkipped, StepFailed, UndoStarted, RunEnded)
+"""Events before which no intent is open: intents that stand in a row belong together."""
 
 
 @dataclass
@@ -60,6 +67,7 @@ class Carrying:
     journal: FileJournal
     progress: Progress = field(default_factory=Progress)
     agreement: Agreement | None = None
+    _lost: set[str] = field(default_factory=set)
 
     def out(self, begin: RunStarted | RunResumed, planned: Plan) -> int:
         """Carry the plan out; the exit code."""
@@ -125,15 +133,13 @@ class Carrying:
         if not self.options.json:
             record = f"record {self.folder}; head {self.journal.head.short}"
             lines = (*aftercare, f"{outcome.text}; run {self.folder.name}; {record}")
-            with suppress(BrokenPipeError):
-                say(*map(self.session.redactor.text, lines))
+            say(*map(self.session.redactor.text, lines))
         return outcome.exit_code
 
     def _emit(self, event: Event) -> None:
-        """Journal first: what cannot be kept must not look as if it had happened.
-
-        A screen that is gone (its pipe was closed) does not stop a recovery: the journal has it all.
-        """
+        """Journal first: what cannot be kept must not look as if it had happened."""
+        if isinstance(event, BETWEEN_ACTS):
+            self._note_lost_screens()
         if isinstance(event, (StepStarted, UndoStarted)):
             self.session.databases.step = self.session.live.gate.step = event.step
         if isinstance(event, (ActionStarted, UndoStarted)):
@@ -141,10 +147,15 @@ class Carrying:
         record = self.journal(event)
         if record:
             self.progress.add(record)
-        try:
-            self._draw(event, record)
-        except BrokenPipeError:
-            self._draw = lambda _event, _record: None
+        self._draw(event, record)
+
+    def _note_lost_screens(self) -> None:
+        """A screen that is gone does not stop a recovery: the journal has it all, and says so."""
+        for name, why in streams.lost().items():
+            if name not in self._lost:
+                self._lost.add(name)
+                if record := self.journal(ScreenLost(name, why)):
+                    self.progress.add(record)
 
     def _agreed(self, spec: StepSpec, step: Step, actions: Sequence[Action]) -> None:
         """Raises Drifted when the step is about to do something else than the plan says, NeedsApproval when a human who

@@ -118,7 +118,11 @@ def replica_folder(state: Path, project: str, target: Target) -> Path:
 
 @contextmanager
 def opened_from(playbook: Playbook, options: Options, place: RunPlace, snapshot: Snapshot) -> Iterator[Opened]:
-    """The playbook on its target as it was when the snapshot was made. Raises UsageError for another target's."""
+    """The playbook on its target as it was when the snapshot was made.
+
+    Raises UsageError for another target's, and for one with an answer of a form that no look has: its sha256 shows
+    that it is whole, not that `recover snapshot` wrote it.
+    """
     target, project = target_of(playbook, options), project_of(playbook, options)
     if (target.name, project) != (snapshot.target, snapshot.project):
         what = f"the snapshot is of {snapshot.target} ({snapshot.project}), not of {target.name} ({project})"
@@ -131,7 +135,12 @@ def opened_from(playbook: Playbook, options: Options, place: RunPlace, snapshot:
         scope = Scope(playbook.values, masks, given, services, place, playbook.folder)
         live: Any = view
         databases = Databases(target, scope, place)
-        yield Opened(playbook, target, project, playbook.steps, live, databases, scope, services, redactor)
+        try:
+            yield Opened(playbook, target, project, playbook.steps, live, databases, scope, services, redactor)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            what = "the snapshot holds an answer that no look gives"
+            why, again = f"{type(error).__name__}: {error}", f"recover snapshot {playbook.source} -o FILE"
+            raise UsageError(what, where=snapshot.path, why=why, next=again) from None
 
 
 @contextmanager
@@ -270,8 +279,6 @@ def masking(redactor: Redactor) -> Iterator[None]:
     except RecoverError as error:
         for part in ("what", "where", "why", "next"):
             setattr(error, part, redactor.text(getattr(error, part)))
-        raise
-    except BrokenPipeError:
         raise
     except OSError as error:
         raise SystemRefused.of(error) from None

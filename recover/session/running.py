@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recover import __version__, plan
+from recover import __version__, inputs, plan
 from recover.agreement import Agreement, read
 from recover.choosing import leave_out, missed
 from recover.errors import Drifted, Precondition, UsageError
@@ -65,7 +65,7 @@ def run(path: Path | None, options: Options, plan_file: Path | None = None) -> i
             return 0
         folder = create(options.state, project, run_id)
         write_private(folder / PLAYBOOK, playbook.text)
-        write_private(folder / PLAN, plan_file.read_text() if plan_file else _plan_text(session, planned))
+        write_private(folder / PLAN, inputs.text(plan_file, inputs.PLAN) if plan_file else _plan_text(session, planned))
         with closing_journal(FileJournal(folder / NAME, session.redactor, owned)) as journal:
             carrying = Carrying(session, options, folder, journal, agreement=agreement)
             begin = replace(_started(session, options, run_id, agreement), left_out=left_out)
@@ -192,7 +192,7 @@ def _same_steps(it: Reopened, *, accept_edits: bool) -> dict[str, str]:
     if list(now.items()) == list(before.steps.items()) or accept_edits:
         return {} if now == before.steps else now
     changed = [step for step in {**before.steps, **now} if before.steps.get(step) != now.get(step)]
-    old, new = (folder / PLAYBOOK).read_text(), session.playbook.text
+    old, new = inputs.text(folder / PLAYBOOK, inputs.YAML), session.playbook.text
     diff = "\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), "as begun", "now", lineterm="", n=1))
     raise Drifted(
         f"the playbook was edited since the run began: {', '.join(changed) or 'the order of its steps'}",

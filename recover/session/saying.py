@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import suppress
 
 
 def say(*lines: str) -> None:
@@ -19,6 +18,5 @@ def say_json(value: object) -> None:
 
 def note(line: str) -> None:
     """A line of progress: a look at a busy stack can take seconds, and must not be silence."""
-    with suppress(BrokenPipeError):
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from recover import inputs
 from recover.errors import PlaybookError, Precondition
 from recover.postgres.statements import excerpt, not_transactional, one_line, position
 from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, Statement, View, World
@@ -97,9 +98,10 @@ class RunSql:
 def _read(file: Path | None) -> str:
     assert file is not None  # noqa: S101 - __post_init__ saw to it
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Precondition(f"cannot read {file}", why=str(error), next=f"ls -l {file}") from error
+        text = inputs.text(file, inputs.SQL)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Precondition(f"cannot read {file}", where=str(file), why=why, next=f"ls -l {file}") from None
     _require_transactional(text, str(file))
     return text
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
 
-from recover import replacing
+from recover import inputs, replacing
 from recover.checks import key_file
 from recover.checks.file import FileIs
 from recover.checks.tls import DAYS_LEFT, TlsFiles, TlsIsGood
@@ -84,7 +84,9 @@ class Reissue:
         return PutBack(self.certificate, self.key, self.was_certificate, self.was_key)
 
     def _issued(self) -> Issued:
-        authority, key = (Path(path).read_bytes() for path in (self.authority.certificate, self.authority.key))
+        authority, key = (
+            inputs.read(Path(path), inputs.KEYS) for path in (self.authority.certificate, self.authority.key)
+        )
         return issue(authority, key, self.names, utc_now(), days=self.days, days_left=self.days_left)
 
     def _guises(self, key: Path, certificate: Path) -> tuple[Guise, Guise]:
@@ -174,7 +176,7 @@ def _put_back(path: Path, old: Path | None, run: str) -> None:
     if old is None:
         replacing.remove(path, run)
     elif guise := Guise.of(old):
-        replacing.put(path, old.read_bytes(), guise, run)
+        replacing.put(path, inputs.read(old, inputs.KEYS), guise, run)
 
 
 # --- what this run made ---------------------------------------------------------------------------
@@ -289,6 +291,6 @@ class ReissueCertificate:
 def _known(path: str) -> str:
     """Its sha256, "" when that cannot be known: an authority's file may be a link."""
     try:
-        return sha256(Path(path).read_bytes()).hexdigest()
+        return sha256(inputs.read(Path(path), inputs.KEYS)).hexdigest()
     except OSError:
         return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -108,5 +107,4 @@ class Plain:
     def _heartbeat(self) -> None:
         while not self._ended.wait(1.0):
             if time.monotonic() - self._last >= HEARTBEAT and self._doing:
-                with suppress(BrokenPipeError):
-                    self._say(f"  … still waiting: {self._doing}")
+                self._say(f"  … still waiting: {self._doing}")
