@@ -18,4 +18,4 @@ class Lines:
     def __call__(self, record: Record) -> None:
         """One line."""
         body = {"v": 1, "n": record.n, "at": record.at.isoformat(), "event": record.event, "data": record.data}
-        print(json.dumps(body, ensure_ascii=False), file=self._out, flush=True)
+        print(json.dumps(body), file=self._out, flush=True)
