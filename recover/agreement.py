@@ -110,7 +110,7 @@ class Agreement:
 
 
 def told(action: Action, redactor: Redactor, salt: str, key: bytes) -> dict[str, Any]:
-    """An action for the file. Without a key its seal is that of plans before 2.0: anybody could guess what is in it."""
+    """An action for the file. Without a key its seal is that of older plans, whose secrets can be guessed from it."""
     data = as_data(action)
     sealed = canonical(plain(data, Secret.reveal))
     return {
@@ -184,7 +184,7 @@ def _name_of(key: bytes) -> str:
 
 
 def read(path: Path, state: Path) -> Agreement:
-    """The plan in the file, whose key is in the state folder. Raises UsageError for a file that is none, or was changed."""
+    """The plan in the file; its key is in the state folder. Raises UsageError for what is none, or was changed."""
     again = f"recover plan PLAYBOOK -o {path}"
     try:
         value: dict[str, Any] = json.loads(path.read_text())
@@ -215,7 +215,7 @@ def read(path: Path, state: Path) -> Agreement:
 
 def _key_of(name: object, state: Path) -> bytes | None:
     if name is None:
-        return b""  # a plan of before 2.0
+        return b""  # of an older version
     key = kept_key(state)
     return key if key is not None and _name_of(key) == name else None
 

@@ -246,9 +246,8 @@ class _Builder:
             return self.alias(event)
         mark = self.mark(event)
         if event.tag is not None:
-            raise fail(
-                mark, f"the tag {self.named(event.tag, mark)} is not part of the format", "to make it text, quote it"
-            )
+            what = f"the tag {self.named(event.tag, mark)} is not part of the format"
+            raise fail(mark, what, "to make it text, quote it")
         if depth > MAX_DEPTH:
             raise fail(mark, f"nested deeper than {MAX_DEPTH} levels")
         self.grow(1, mark)
@@ -297,7 +296,8 @@ class _Builder:
 
     def named(self, name: str, mark: Mark) -> str:
         """The name, or *** where the text is not to be shown: a password may begin with ! or *."""
-        return name if name in _without_secrets(self.source.lines)[mark.line - 1] else MASK
+        lines, at = self.source.lines, mark.line - 1
+        return name if _without_secrets(lines)[at] == lines[at] else MASK
 
     def grow(self, nodes: int, mark: Mark) -> None:
         self.nodes += nodes

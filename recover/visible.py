@@ -11,7 +11,7 @@ UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 
 BLANKS = "\u00a0\u202f\u3000"
 
-GUTTER = "    | "
+INDENT = "    "
 
 
 def visible(text: str) -> str:
@@ -32,12 +32,12 @@ def block(text: str) -> str:
 
 
 def _set_in(line: str) -> str:
-    return line if line.startswith("    ") else f"{GUTTER}{line}".rstrip()
+    return line if line.startswith(INDENT) else f"{INDENT}{line}".rstrip()
 
 
 def _no_command(line: str) -> str:
     """A pipeline of GitHub obeys a line that begins with :: (GitHub documentation, "Workflow commands")."""
-    return f"{GUTTER}{line}" if line.lstrip().startswith("::") else line
+    return f"{INDENT}| {line}" if line.lstrip().startswith("::") else line
 
 
 def _harmless(char: str) -> bool:

@@ -29,7 +29,7 @@ def test_plain_words_stay_as_they_are(text: str) -> None:
 def test_further_lines_are_set_in_and_orders_to_a_pipeline_are_none() -> None:
     shown = block(HOSTILE).split("\n")
     assert shown[0] == r"a\x1b]0;owned\x07\x1b[2J\rb\u202ec\u2066d\u200be\x9bf\x7fg\ud800h\u2028i"
-    assert shown[1:] == ["    | recovered and verified", "    | ::add-mask::x"]
+    assert shown[1:] == ["    recovered and verified", "    |     ::add-mask::x"]
     assert block("  ::error::x").lstrip()[0] == "|"
     assert block("x\n        ::error::x").split("\n")[1].lstrip()[0] == "|"
     assert block("SELECT 1\r\n    FROM t") == "SELECT 1\n    FROM t"
