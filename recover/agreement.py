@@ -3,13 +3,15 @@
 The file is canonical JSON (keys sorted, no blanks) with the sha256 of all the rest. Of every step it has the
 actions, byte for byte as the journal will have them, and the facts they rest on (which container, which labels,
 how many rows). Secrets are masked in it; that an action would be given another one shows in its seal, an HMAC
-with the file's own salt. Both are read again just before the step acts.
+whose key stays in the state folder: whoever has the file alone cannot try words until one fits. Both are read again
+just before the step acts. Where the key is not (another machine), everything but the secrets is compared.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from typing import Any
 from recover import __version__, inputs
 from recover.acting import as_data
 from recover.errors import Drifted, Unreadable, UsageError
-from recover.journal.records import plain
+from recover.journal.records import plain, write_whole
 from recover.plain import load
 from recover.plan import Plan
 from recover.playbook.model import StepSpec
@@ -29,6 +31,7 @@ from recover.secrets import Redactor, Secret
 from recover.world import Action
 
 VERSION = 1
+KEY = "plan.key"
 NOT_NEEDED = "not needed"
 UNTOUCHED = (NOT_NEEDED, "already", "will check", "done", "isolated")
 """The statuses of steps that are not to act."""
@@ -48,6 +51,8 @@ class Agreement:
     left_out: tuple[str, ...] = ()
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     path: str = ""
+    key: bytes | None = b""
+    """Of the seals; None: it is not here, so whether a secret is another one than planned cannot be told."""
 
     @property
     def hashes(self) -> list[tuple[str, str]]:
@@ -86,8 +91,9 @@ class Agreement:
         if entry["status"] == "at run time":
             return
         planned = [] if entry["status"] in UNTOUCHED else entry["actions"]
-        now = [told(action, redactor, self.salt) for action in actions]
-        agreed, essence = [_essence(each) for each in planned], [_essence(each) for each in now]
+        now = [told(action, redactor, self.salt, self.key or b"") for action in actions]
+        compared = ("action",) if self.key is None else ("action", "seal")
+        agreed, essence = ([_essence(each, compared) for each in acts] for acts in (planned, now))
         if not (set(essence) <= set(agreed) if begun else essence == agreed):
             raise self._drifted(f"step {spec.id} would do something else than planned", _differences(planned, now))
         if planned and not begun:
@@ -142,8 +148,8 @@ class _File:
     steps: tuple[_Entry, ...]
 
 
-def told(action: Action, redactor: Redactor, salt: str) -> dict[str, Any]:
-    """An action for the file."""
+def told(action: Action, redactor: Redactor, salt: str, key: bytes) -> dict[str, Any]:
+    """An action for the file. Without a key its seal is that of older plans, whose secrets can be guessed from it."""
     data = as_data(action)
     sealed = canonical(plain(data, Secret.reveal))
     return {
@@ -151,12 +157,12 @@ def told(action: Action, redactor: Redactor, salt: str) -> dict[str, Any]:
         "because": redactor.text(action.because),
         "touches": list(action.touches),
         "action": redactor.data(plain(data)),
-        "seal": hmac.new(bytes.fromhex(salt), sealed, sha256).hexdigest(),
+        "seal": hmac.new(key + bytes.fromhex(salt), sealed, sha256).hexdigest(),
     }
 
 
 def document(
-    head: Mapping[str, object], plan: Plan, foreseen: Sequence[Foreseen], redactor: Redactor
+    head: Mapping[str, object], plan: Plan, foreseen: Sequence[Foreseen], redactor: Redactor, key: bytes
 ) -> dict[str, object]:
     """The whole file as data; `head` is what does not depend on the steps."""
     salt = secrets.token_hex(16)
@@ -167,12 +173,19 @@ def document(
             "needed": item.status != NOT_NEEDED,
             "status": step.status,
             "because": redactor.text(step.because),
-            "actions": [told(action, redactor, salt) for action in step.acts],
+            "actions": [told(action, redactor, salt, key) for action in step.acts],
             "facts": dict(step.facts),
         }
         for item, step in zip(plan.items, foreseen, strict=True)
     ]
-    body = {"v": VERSION, "tool": f"recover {__version__}", **head, "salt": salt, "steps": steps}
+    body = {
+        "v": VERSION,
+        "tool": f"recover {__version__}",
+        **head,
+        "sealed_by": _name_of(key),
+        "salt": salt,
+        "steps": steps,
+    }
     return {**body, "sha256": sha256(canonical(body)).hexdigest()}
 
 
@@ -181,8 +194,36 @@ def canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def read(path: Path) -> Agreement:
-    """The plan in the file. Raises UsageError for a file that is none, or was changed."""
+def new_key(state: Path) -> bytes:
+    """The key of this state folder's plans, made when there is none; one for this plan alone where none can be kept."""
+    file = state / KEY
+    try:
+        if not file.exists():
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(file, secrets.token_hex(32))
+    except OSError:
+        return secrets.token_bytes(32)
+    return kept_key(state) or secrets.token_bytes(32)
+
+
+def kept_key(state: Path) -> bytes | None:
+    """The key of this state folder's plans; None when there is none, or it is not ours alone to read."""
+    try:
+        with (state / KEY).open() as file:
+            status = os.fstat(file.fileno())
+            mine = status.st_uid == os.geteuid() and not status.st_mode & 0o077
+            key = bytes.fromhex(file.read(65))
+    except (OSError, ValueError):
+        return None
+    return key if mine and len(key) == 32 else None  # noqa: PLR2004 - as new_key makes it
+
+
+def _name_of(key: bytes) -> str:
+    return sha256(b"name of the key " + key).hexdigest()[:16]
+
+
+def read(path: Path, state: Path) -> Agreement:
+    """The plan in the file; its key is in the state folder. Raises UsageError for what is none, or was changed."""
     again = f"recover plan PLAYBOOK -o {path}"
     try:
         value = inputs.json_object(path, inputs.PLAN)
@@ -207,6 +248,7 @@ def read(path: Path) -> Agreement:
             said.left_out,
             {entry["step"]: entry for entry in value["steps"]},
             str(path),
+            _key_of(value.get("sealed_by"), state),
         )
     except OSError as error:
         raise Unreadable.of(path, error, next=again) from None
@@ -214,8 +256,15 @@ def read(path: Path) -> Agreement:
         raise UsageError("this is not a plan of a run", where=str(path), why=str(error), next=again) from None
 
 
-def _essence(told: Mapping[str, Any]) -> bytes:
-    return canonical({key: told[key] for key in ("action", "seal")})
+def _key_of(name: object, state: Path) -> bytes | None:
+    if name is None:
+        return b""  # of an older version
+    key = kept_key(state)
+    return key if key is not None and _name_of(key) == name else None
+
+
+def _essence(told: Mapping[str, Any], keys: Sequence[str]) -> bytes:
+    return canonical({key: told[key] for key in keys})
 
 
 def _differences(planned: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> str:

@@ -5,6 +5,8 @@ The exit code sits on the class (design §5), so that a command never computes o
 
 from __future__ import annotations
 
+from recover.visible import block
+
 
 class RecoverError(Exception):
     """Something the user has to know, in four parts.
@@ -24,7 +26,7 @@ class RecoverError(Exception):
 
     def __str__(self) -> str:
         rest = (("at", self.where), ("because", self.why), ("next", self.next))
-        return "\n".join([self.what, *(f"  {label}: {text}" for label, text in rest if text)])
+        return "\n".join([block(self.what), *(f"  {label}: {block(text)}" for label, text in rest if text)])
 
 
 class UsageError(RecoverError):

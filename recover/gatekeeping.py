@@ -15,6 +15,7 @@ from recover.events import StepApproved
 from recover.halt import LOOK, Halt
 from recover.journal.lock import who
 from recover.journal.progress import Progress
+from recover.visible import block
 
 WORDS = ("yes", "no", "skip", "abort", "explain")
 HINT = "yes, no, skip (the rest of the stage), abort (the run), explain; then why"
@@ -108,7 +109,7 @@ class Gatekeeper:
     def _put(self, question: Question) -> None:
         """Ask until there is an answer or time is up. Returns on yes."""
         person, _ = who()
-        while (typed := self._typed(f"{question.text} [{HINT}] ", self._left(question))) is not None:
+        while (typed := self._typed(f"{block(question.text)} [{HINT}] ", self._left(question))) is not None:
             word, _, because = typed.partition(" ")
             match next((known for known in WORDS if known.startswith(word.lower())), "") if word else "no":
                 case "yes":
@@ -121,7 +122,7 @@ class Gatekeeper:
                 case "abort":
                     raise Aborted(person, because)
                 case "explain":
-                    sys.stderr.write("".join(f"{line}\n" for line in self.explain(self.step)))
+                    sys.stderr.write("".join(f"{block(line)}\n" for line in self.explain(self.step)))
         return None
 
     def _typed(self, prompt: str, left: float | None) -> str | None:

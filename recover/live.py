@@ -13,7 +13,7 @@ from recover.answers import Completed
 from recover.errors import Drifted, StepError, Unreachable
 from recover.gatekeeping import Gatekeeper
 from recover.postgres.session import Session as PostgresSession
-from recover.secrets import revealed
+from recover.secrets import end, revealed
 from recover.world import Database, Row, RunPlace, Services, Statement, Text, Web
 
 Learned = Callable[[str, Mapping[str, str]], None]
@@ -42,7 +42,8 @@ class Programs:
             raise Unreachable(f"{argv[0]} did not end within {timeout:g} s and was stopped") from None
         except OSError as error:
             raise StepError(f"cannot start {argv[0]}", why=error.strerror or str(error)) from None
-        return Completed(ended.returncode, ended.stdout[-OUTPUT_LIMIT:].decode(errors="replace"))
+        output = ended.stdout.decode(errors="replace")
+        return Completed(ended.returncode, output if len(output) <= OUTPUT_LIMIT else end(output, OUTPUT_LIMIT))
 
 
 @dataclass

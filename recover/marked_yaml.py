@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Never, TypeVar, overload
 
 from recover import inputs
 from recover.errors import PlaybookError
+from recover.secrets import MASK
 
 T = TypeVar("T")
 MAX_DEPTH = 60
@@ -33,6 +34,10 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # YAML 1.2, 5.1; slow to compile
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,99})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_SECRETS = re.compile(r"""\s*["']?secrets["']?\s*:""")
+_CLEAR = re.compile(r"(?P<kept>\b(?:file|env)\s*:\s+[^\s,{}\[\]]+|[^\s,{}\[\]]+:(?=\s|$)|[\s,{}\[\]]+)|[^\s,{}\[\]]+")
+"""In a line below `secrets:`: what may be shown, or a word that may not."""
+
 _WORDS: dict[str, object] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -173,15 +178,33 @@ def fail(mark: Mark, what: str, next: str = "") -> PlaybookError:
 
 
 def excerpt(mark: Mark) -> str:
-    """The line of the mark with its neighbours, numbered, and a caret below the place."""
+    """The line of the mark with its neighbours, numbered, and a caret below the place; no value below `secrets:`."""
     first = max(1, mark.line - 1)
     shown = []
-    for number, line in enumerate(mark.source.lines[first - 1 : mark.line + 1], first):
+    for number, line in enumerate(_without_secrets(mark.source.lines)[first - 1 : mark.line + 1], first):
         begin = max(0, mark.column - WIDEST // 2) if mark.column > WIDEST else 0
         shown.append(f"    {number:>5} | {_printable(line[begin : begin + WIDEST])}".rstrip())
         if number == mark.line:
             shown.append(f"          | {' ' * (mark.column - 1 - begin)}^")
     return "\n".join(shown)
+
+
+def _without_secrets(lines: Iterable[str]) -> list[str]:
+    """The lines, and below `secrets:` of each only its keys, and where a secret is kept: others are secrets by mistake.
+
+    Line by line, because a text that is not YAML has to be shown too.
+    """
+    shown = []
+    margin: int | None = None  # of the `secrets:` that we are below
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if margin is not None and line.strip() and indent <= margin and not line.strip().startswith(("}", "]")):
+            margin = None
+        begin = 0 if margin is not None else len(line)
+        if margin is None and (found := _SECRETS.match(line)):
+            margin, begin = indent, found.end()
+        shown.append(line[:begin] + _CLEAR.sub(lambda found: found["kept"] or MASK, line[begin:]))
+    return shown
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -232,7 +255,8 @@ class _Builder:
             return self.alias(event)
         mark = self.mark(event)
         if event.tag is not None:
-            raise fail(mark, f"the tag {event.tag} is not part of the format", "to make it text, quote it")
+            what = f"the tag {self.named(event.tag, mark)} is not part of the format"
+            raise fail(mark, what, "to make it text, quote it")
         if depth > MAX_DEPTH:
             raise fail(mark, f"nested deeper than {MAX_DEPTH} levels")
         self.grow(1, mark)
@@ -278,10 +302,16 @@ class _Builder:
 
     def alias(self, event: Any) -> Marked:
         if event.anchor not in self.anchors:
-            raise fail(self.mark(event), f"nothing above is named &{event.anchor}, or it contains itself")
+            mark = self.mark(event)
+            raise fail(mark, f"nothing above is named &{self.named(event.anchor, mark)}, or it contains itself")
         value, size = self.anchors[event.anchor]
         self.grow(size, self.mark(event))
         return value
+
+    def named(self, name: str, mark: Mark) -> str:
+        """The name, or *** where the text is not to be shown: a password may begin with ! or *."""
+        lines, at = self.source.lines, mark.line - 1
+        return name if _without_secrets(lines)[at] == lines[at] else MASK
 
     def grow(self, nodes: int, mark: Mark) -> None:
         self.nodes += nodes

@@ -7,23 +7,30 @@ must not fail for that. One TLS context is kept: building it costs 20 ms each ti
 from __future__ import annotations
 
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recover.answers import BODY_LIMIT, Reply
 from recover.errors import StepError, Unreachable
 from recover.pacing import TOO_MANY, Paces, date_of, limited
-from recover.secrets import revealed
+from recover.secrets import beginning, revealed
 from recover.stack import KeyPair, Presented, TlsProtocol
 from recover.world import Text
 
 if TYPE_CHECKING:
     import ssl
+
+T = TypeVar("T")
+
+READ = BODY_LIMIT + 4096
+"""Bytes of a body that are read: a secret on the limit is masked before the rest is cut."""
 
 SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)  # PostgreSQL's documentation, "Message Formats"
 
@@ -76,18 +83,30 @@ class HttpWeb:
         form: Mapping[str, Text] | None = None,
         timeout: float = 30.0,
     ) -> Reply:
-        """One request, whatever its effect; the answer's first 64 KiB. Raises Unreachable."""
+        """One request, whatever its effect; the answer's first 64 KiB.
+
+        `timeout` seconds are for all of it: the name, the connection, TLS, headers and body. Raises Unreachable.
+        """
         import httpx
 
         body: dict[str, Any] = {"data": _plain(form)} if form is not None else {}
         if json is not None:
             body["json"] = json
-        began = time.monotonic()
-        try:
+        told = {"accept-encoding": "identity", **_plain(headers or {})}
+
+        def exchange(lines: _Lines) -> Reply:
+            def see(event: str, said: Mapping[str, Any]) -> None:  # httpx documentation, "Request extensions": trace
+                if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                    lines.add(said["return_value"].get_extra_info("socket"))
+
+            began = time.monotonic()
             with httpx.Client(verify=self._tls_for(url), timeout=timeout, trust_env=False) as client:
-                request = client.build_request(method, url, headers=_plain(headers or {}), **body)
-                return _read(client, request, began, timeout)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                request = client.build_request(method, url, headers=told, extensions={"trace": see}, **body)
+                return _read(client.send(request, stream=True), began)
+
+        try:
+            return _within(timeout, exchange)
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise Unreachable(f"{method} {url} got no answer", where=url, why=_reason(error)) from None
 
     def certificates(
@@ -100,16 +119,21 @@ class HttpWeb:
         client: KeyPair | None = None,
         timeout: float = 5.0,
     ) -> Presented:
-        """What the server shows of itself. Each wait takes `timeout` seconds at most.
+        """What the server shows of itself, within `timeout` seconds in all.
 
         Raises Unreachable when there is no TLS, StepError when the client's files cannot be used.
         """
         context = _unverified(client)
-        try:
+
+        def exchange(lines: _Lines) -> Presented:
             with socket.create_connection((host, port), timeout) as line:
+                lines.add(line)
                 if protocol == "postgres":
                     _request_tls(line)
                 return _Tls.over(line, context, name or host).presented()
+
+        try:
+            return _within(timeout, exchange)
         except (OSError, ValueError) as error:
             where = f"{host}:{port}"
             raise Unreachable(f"{where} shows no certificate", where=where, why=_reason(error)) from None
@@ -236,32 +260,91 @@ def ping(url: str, timeout: float = 2.0, *, authority: str | None = None) -> str
     except Unreachable as error:
         return error.why
     ok = reply.status // 100 == 2  # noqa: PLR2004 - the class of success in RFC 9110
-    return "" if ok else f"HTTP {reply.status}: {reply.text[:200].strip()}"
+    return "" if ok else f"HTTP {reply.status}: {beginning(reply.text, 200).strip()}"
 
 
-def _read(client: Any, request: Any, began: float, timeout: float) -> Reply:
-    """The answer, with the whole exchange inside `timeout`: httpx's own limit is per read."""
-    import httpx
+class _Lines:
+    """The sockets of one exchange: shut down when its time is up, as is what is opened later by its thread."""
 
-    response = client.send(request, stream=True)
-    body = b""
-    for chunk in response.iter_bytes():
-        body += chunk
-        if time.monotonic() - began > timeout:
-            raise httpx.ReadTimeout(f"the body did not end within {timeout:g} s")
-        if len(body) >= BODY_LIMIT:
-            break
+    def __init__(self) -> None:
+        self._open: list[socket.socket] = []
+        self._over = False
+
+    def add(self, line: socket.socket) -> None:
+        """One that was opened, or put in the place of another by TLS."""
+        self._open.append(line)
+        if self._over:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Whoever reads from them, or writes to them, stops waiting."""
+        self._over = True
+        for line in self._open:
+            with suppress(OSError):  # it is closed already
+                line.shutdown(socket.SHUT_RDWR)
+
+
+def _within(seconds: float, exchange: Callable[[_Lines], T]) -> T:
+    """What the exchange brings, or raises; TimeoutError when that takes longer, whatever the other side does.
+
+    A time-out of a socket is for each wait: a name that resolves slowly, headers of a byte a second and interim answers
+    (1xx) without an end would each renew it. So the exchange has a thread of its own; one that hangs in the resolver
+    has no socket yet, and is left behind.
+    """
+    ended: list[T] = []
+    failed: list[BaseException] = []
+    lines = _Lines()
+
+    def carry_out() -> None:
+        try:
+            ended.append(exchange(lines))
+        except BaseException as error:  # it is raised where the answer is waited for
+            failed.append(error)
+
+    work = threading.Thread(target=carry_out, name="exchange", daemon=True)
+    work.start()
+    work.join(seconds)
+    if ended:
+        return ended[0]
+    if failed:
+        raise failed[0]
+    lines.hang_up()
+    raise TimeoutError(f"timed out: no whole answer within {seconds:g} s")
+
+
+def _read(response: Any, began: float) -> Reply:
+    body = b"".join(_decoded(response.headers.get("content-encoding", ""), response.iter_raw()))
     headers = {name.lower(): value for name, value in response.headers.items()}
     cookies = _cookies(response.headers.get_list("set-cookie"))
     return Reply(response.status_code, headers, _text(body, response), time.monotonic() - began, cookies)
 
 
+def _decoded(coding: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The body's first bytes, `READ` of them at most. We ask for no compression, and one layer of it is undone in
+    bounded memory all the same; of a body that is no such thing its bytes are given.
+    """
+    unpack = (
+        zlib.decompressobj(zlib.MAX_WBITS | 32) if coding.strip().lower() in ("gzip", "x-gzip", "deflate") else None
+    )
+    left = READ
+    for chunk in chunks:
+        try:
+            data = unpack.decompress(chunk, left) if unpack else chunk[:left]
+        except zlib.error:
+            unpack, data = None, chunk[:left]
+        yield data
+        left -= len(data)
+        if left <= 0:
+            return
+
+
 def _text(body: bytes, response: Any) -> str:
     """The body's beginning; an encoding that is none of text (base64), or cannot replace (idna), is taken for UTF-8."""
     try:
-        return body[:BODY_LIMIT].decode(response.encoding or "utf-8", errors="replace")
+        text = body.decode(response.encoding or "utf-8", errors="replace")
     except (LookupError, UnicodeError):
-        return body[:BODY_LIMIT].decode(errors="replace")
+        text = body.decode(errors="replace")
+    return text if len(body) <= BODY_LIMIT else beginning(text, BODY_LIMIT)
 
 
 def _cookies(told: Iterable[str]) -> dict[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from worlds import Kept, Set, Things, Want, bind, want
 
-from recover.agreement import Agreement, canonical, document, read
+from recover.agreement import KEY, Agreement, canonical, document, new_key, read, told
 from recover.engine import Engine, Outcome
 from recover.errors import Drifted, UsageError
 from recover.plan import Plan, Planned
@@ -30,8 +31,8 @@ SPEC: Any = want("a", a=1)
 def planned(tmp_path: Path, *foreseen: Foreseen, redactor: Redactor | None = None) -> Agreement:
     file = tmp_path / "plan.json"
     plan = Plan(tuple(Planned(s.spec, "not needed" if s.status == "not needed" else "to do") for s in foreseen))
-    file.write_bytes(canonical(document(HEAD, plan, foreseen, redactor or Redactor())))
-    return read(file)
+    file.write_bytes(canonical(document(HEAD, plan, foreseen, redactor or Redactor(), new_key(tmp_path))))
+    return read(file, tmp_path)
 
 
 def a_step(things: Things, status: Any = "will") -> Foreseen:
@@ -56,14 +57,14 @@ def test_what_is_written_is_read_again_and_bound_to_its_hash(tmp_path: Path) -> 
     assert canonical(json.loads(text)) == text
     (tmp_path / "plan.json").write_bytes(text.replace(b'"target":"t"', b'"target":"production"'))
     with pytest.raises(UsageError, match="changed after it was made"):
-        read(tmp_path / "plan.json")
+        read(tmp_path / "plan.json", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"v":1,"sha256":"x"}'])
 def test_what_is_no_plan_is_refused_with_what_makes_one(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(UsageError) as caught:
-        read(tmp_path / "plan.json")
+        read(tmp_path / "plan.json", tmp_path)
     assert caught.value.exit_code == 2
 
 
@@ -145,3 +146,61 @@ def test_another_need_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Drifted) as caught:
         agreement.require_same_needs(Plan((Planned(SPEC, "to do", "web is stopped"),)))
     assert caught.value.why == "step a: planned: not needed; now: to do: web is stopped"
+
+
+def secret_plan(folder: Path, value: str) -> tuple[Agreement, Any, Redactor]:
+    redactor = Redactor()
+    redactor.learn(secret := Secret("t", value))
+    acts: Any = (Set("a", secret, "a is 0"),)
+    return planned(folder, Foreseen(SPEC, "will", "", acts), redactor=redactor), acts, redactor
+
+
+def test_whoever_has_the_file_alone_cannot_try_words_until_one_fits(tmp_path: Path) -> None:
+    agreement, acts, redactor = secret_plan(tmp_path, "hunter2")
+    seal = agreement.steps["a"]["actions"][0]["seal"]
+    salt = json.loads((tmp_path / "plan.json").read_text())["salt"]
+    assert told(acts[0], redactor, salt, b"")["seal"] != seal
+    key = tmp_path / KEY
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert key.read_text() not in (tmp_path / "plan.json").read_text()
+    assert told(acts[0], redactor, salt, bytes.fromhex(key.read_text()))["seal"] == seal
+
+
+@pytest.mark.parametrize("spoilt", ["gone", "of others too", "another", "no key"])
+def test_without_its_key_all_but_the_secrets_is_compared(tmp_path: Path, spoilt: str) -> None:
+    _, _, redactor = secret_plan(tmp_path, "planted-t0ken")
+    key = tmp_path / KEY
+    match spoilt:
+        case "gone":
+            key.unlink()
+        case "of others too":
+            key.chmod(0o640)
+        case "another":
+            key.write_text("00" * 32)
+        case "no key":
+            key.write_text("hello")
+    agreement = read(tmp_path / "plan.json", tmp_path)
+    assert agreement.key is None
+    redactor.learn(Secret("t", "another-t0ken"))
+    agreement.require_step(SPEC, (Set("a", Secret("t", "another-t0ken"), "a is 0"),), dict, redactor)  # type: ignore[arg-type]
+    with pytest.raises(Drifted, match="something else"):
+        agreement.require_step(SPEC, (Set("b", Secret("t", "planted-t0ken"), "a is 0"),), dict, redactor)  # type: ignore[arg-type]
+
+
+def test_a_plan_of_an_older_version_is_read_and_its_secrets_are_compared(tmp_path: Path) -> None:
+    _, acts, redactor = secret_plan(tmp_path, "planted-t0ken")
+    data = json.loads((tmp_path / "plan.json").read_text())
+    del data["sealed_by"], data["sha256"]
+    data["steps"][0]["actions"] = [told(acts[0], redactor, data["salt"], b"")]
+    data["sha256"] = sha256(canonical(data)).hexdigest()
+    (tmp_path / "plan.json").write_bytes(canonical(data))
+    agreement = read(tmp_path / "plan.json", tmp_path)
+    agreement.require_step(SPEC, acts, dict, redactor)
+    with pytest.raises(Drifted, match="something else"):
+        agreement.require_step(SPEC, (Set("a", Secret("t", "other"), "a is 0"),), dict, redactor)  # type: ignore[arg-type]
+
+
+def test_where_no_key_can_be_kept_a_plan_is_made_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert len(new_key(tmp_path / "file" / "state")) == 32
+    assert new_key(tmp_path / "state") == new_key(tmp_path / "state")

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from recover.checks import CHECK_TYPES
 from recover.errors import PlaybookError
 from recover.marked_yaml import MarkedDict, MarkedList, Scalar, core, did_you_mean, fail, parse, read
+from recover.playbook.load import load
+from recover.steps import STEP_TYPES
 
 REFUSED = [
     # text, line, column, a part of the message
@@ -155,3 +158,35 @@ def test_windows_line_ends_and_a_byte_order_mark_do_not_shift_places(tmp_path: P
     path = tmp_path / "book.yml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: [x]\r\n")
     assert str(read(path)["b"].mark) == f"{path}:2:4"
+
+
+IN_CLEAR = {
+    "a value": "  pg: hunter2",
+    "a list": "  pg: [hunter2]",
+    "a key of its own": "  pg: {value: hunter2}",
+    "beside a file": "  pg: {file: x, value: hunter2}",
+    "in quotes": '  pg: "hunter2 hunter2"',
+    "a block": "  pg: |\n    hunter2\n    hunter2",
+    "an alias": "  pg: *hunter2",
+    "a tag": "  pg: !hunter2",
+    "an anchor": "  pg: &hunter2 x",
+    "not YAML": "  pg: @hunter2",
+    "quotes that do not end": "  pg: 'hunter2",
+    "brackets that do not end": "  pg: {file: hunter2hunter2, x: [hunter2",
+    "twice": "  pg: {env: PG}\n  pg: hunter2",
+}
+
+
+@pytest.mark.parametrize("lines", IN_CLEAR.values(), ids=IN_CLEAR)
+@pytest.mark.parametrize("after", ["", "\nstages: 7", "\nfoo: {"])
+def test_a_secret_that_was_written_in_clear_is_not_repeated(tmp_path: Path, lines: str, after: str) -> None:
+    head = "recover: 1\nname: tiny\ntitle: t\ntarget: {services: {runtime: local, project: x, files: [a]}}\nsecrets:\n"
+    path = tmp_path / "p.yml"
+    path.write_text(f"{head}{lines}{after}\n")
+    with pytest.raises(PlaybookError) as caught:
+        load(path, {}, STEP_TYPES, CHECK_TYPES)
+    assert "hunter2" not in str(caught.value).replace("{file: hunter2hunter2", "")
+    path.write_text(f"{head.rstrip()} {{pg: hunter2}}{after}\n")
+    with pytest.raises(PlaybookError) as caught:
+        load(path, {}, STEP_TYPES, CHECK_TYPES)
+    assert "hunter2" not in str(caught.value)

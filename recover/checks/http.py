@@ -9,6 +9,7 @@ from recover.answers import Reply
 from recover.errors import Unreachable
 from recover.evidence import Evidence
 from recover.pacing import TOO_MANY, retry_after
+from recover.secrets import beginning
 from recover.world import Resource, Seconds, Text, View
 
 REFUSAL = 400  # statuses from here on say that something is wrong (RFC 9110, section 15)
@@ -75,7 +76,7 @@ class HttpAnswers:
 
 def _words(reply: Reply) -> str:
     """What a refusal says of itself, to be put after its status; or nothing."""
-    said = " ".join(reply.text[:SHOWN].split()) if reply.status >= REFUSAL else ""
+    said = " ".join(beginning(reply.text, SHOWN).split()) if reply.status >= REFUSAL else ""
     return f": {said}" if said else ""
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 from recover.errors import PlaybookError, RecoverError
 from recover.evidence import Evidence, utc_now
 from recover.log_lines import level_of, time_of, zone_named
+from recover.secrets import beginning
 from recover.world import Resource, Seconds, View
 
 SHOWN = 300  # characters of the first matching line in the answer
@@ -159,7 +160,7 @@ class Matches:
     @property
     def first(self) -> str:
         """The first one, cut."""
-        return self._kept[0][:SHOWN]
+        return beginning(self._kept[0], SHOWN)
 
     @property
     def answer(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from recover.answers import Reply
 from recover.errors import Unreachable
+from recover.secrets import beginning
 from recover.world import View
 
 SHOWN = 300  # characters of an answer that is none of the API's
@@ -42,5 +43,5 @@ def _refusal(reply: Reply, answer: object) -> str:
         return f"Prometheus refuses, {answer.get('errorType')}: {answer['error']}"
     if reply.cut:
         return "its answer is longer than 64 KiB, and not read to the end"
-    words = " ".join(reply.text.split())[:SHOWN]
+    words = beginning(" ".join(reply.text.split()), SHOWN)
     return f"status {reply.status}, and no answer of Prometheus' API: {words}"

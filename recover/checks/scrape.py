@@ -16,6 +16,7 @@ from recover.answers import Reply
 from recover.checks.http import Expect
 from recover.errors import Unreachable
 from recover.evidence import Evidence
+from recover.secrets import beginning
 from recover.world import Resource, Seconds, View
 
 OPENMETRICS = "application/openmetrics-text"
@@ -65,7 +66,7 @@ def exposition(text: str, *, openmetrics: bool = False) -> Exposition:
         elif declared := _TYPE.fullmatch(line):
             types[declared[1].strip('"')] = declared[2] or ""
         if (wrong := "" if found else _misses(line)) or "" in names:
-            shown = f"line {number} is {wrong or 'a sample without a name'}: {line.strip()[:SHOWN]!r}"
+            shown = f"line {number} is {wrong or 'a sample without a name'}: {beginning(line.strip(), SHOWN)!r}"
             return Exposition(samples, frozenset(names), types, shown)
     return Exposition(samples, frozenset(names), types)
 
@@ -147,7 +148,7 @@ def _kind(reply: Reply) -> str:
 
 def _foreign(reply: Reply) -> str:
     """What it serves, when that is not metrics by its own word; or ""."""
-    kind, words = _kind(reply), " ".join(reply.text.split())[:SHOWN]
+    kind, words = _kind(reply), beginning(" ".join(reply.text.split()), SHOWN)
     if kind in KINDS:
         return ""
     if not kind:

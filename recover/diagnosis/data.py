@@ -16,6 +16,7 @@ from recover.enums.look import diagnose
 from recover.errors import RecoverError
 from recover.postgres import catalog
 from recover.postgres.statements import one_line
+from recover.secrets import beginning
 from recover.stack import ServiceState
 from recover.world import Row, SeeDatabase
 
@@ -69,7 +70,7 @@ def _idles(row: Mapping[str, object]) -> str:
 
 def plain_sql(query: object) -> str:
     """A statement for humans: one line, without the values in it."""
-    return _VALUES.sub(lambda found: found["name"] or "'…'", one_line(str(query)))[:SHOWN]
+    return beginning(_VALUES.sub(lambda found: found["name"] or "'…'", one_line(str(query))), SHOWN)
 
 
 _VALUES = re.compile(

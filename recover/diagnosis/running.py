@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from recover.diagnosis.scene import Scene
 from recover.diagnosis.shapes import Shape
 from recover.diagnosis.told import Told, yes
+from recover.secrets import end
 from recover.stack import ServiceState
 
 SHOWN = 360  # characters of the last words of a service
@@ -47,7 +48,7 @@ def described(state: ServiceState, scene: Scene) -> str:
         state.status, f"is {state.status}"
     )
     code = f" with code {state.exit_code}" if state.status == "exited" and state.exit_code is not None else ""
-    why = f": {state.detail[-SHOWN:]}" if state.detail and state.status not in ("stopped", "missing") else ""
+    why = f": {end(state.detail, SHOWN)}" if state.detail and state.status not in ("stopped", "missing") else ""
     waiting = [other.name for other in scene.states.values() if state.name in scene.before(other)]
     named = ", ".join(waiting[:NAMED]) + (" …" if len(waiting) > NAMED else "")
     needed = f"; {named} {'needs' if len(waiting) == 1 else 'need'} it" if waiting else ""

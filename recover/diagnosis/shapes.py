@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 from recover.log_lines import Level, level_of, time_of, without_colours
+from recover.secrets import beginning
 
 MASKED = "<*>"
 REST = "… lines of so many shapes that they are only counted"
@@ -39,7 +40,7 @@ _VARIES = re.compile(
 
 def shape_of(line: str) -> str:
     """The line with everything that varies masked."""
-    return _VARIES.sub(MASKED, line[:LONGEST])
+    return _VARIES.sub(MASKED, line if len(line) <= LONGEST else beginning(line, LONGEST))
 
 
 def shortened(line: str) -> str:
@@ -48,7 +49,9 @@ def shortened(line: str) -> str:
     The end begins with a whole word, because a part of a secret would not be known for one.
     """
     half = LONGEST // 2
-    return line if len(line) <= LONGEST else f"{line[:half]} {CUT} {line[3 - half :].partition(' ')[2]}"
+    if len(line) <= LONGEST:
+        return line
+    return f"{beginning(line, half)} {CUT} {line[3 - half :].partition(' ')[2]}"
 
 
 @dataclass

@@ -30,7 +30,7 @@ from pathlib import Path
 from recover.errors import Precondition, RecoverError, StepError
 from recover.postgres.names import quote_ident, quote_literal
 from recover.postgres.programs import version, wheel_programs
-from recover.secrets import Secret
+from recover.secrets import Secret, end
 
 UNPRIVILEGED = "nobody"
 LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # the same on every machine
@@ -251,7 +251,7 @@ def _wait(cluster: Cluster, port: int, child: subprocess.Popen[bytes], log: Path
     until = time.monotonic() + patience
     while why := ping("127.0.0.1", port, cluster.database, cluster.role, password, timeout=5.0):
         if child.poll() is not None or time.monotonic() > until:
-            raise StepError("PostgreSQL did not come up", where=str(log), why=log.read_text()[-2000:].strip() or why)
+            raise StepError("PostgreSQL did not come up", where=str(log), why=end(log.read_text(), 2000).strip() or why)
         time.sleep(0.05)
 
 

@@ -174,8 +174,10 @@ class Head:
         with self.mistakes:
             for name, node in self._mapping("secrets").items():
                 with self.mistakes:
+                    if not isinstance(node, MarkedDict):  # it may be the secret itself, and is not repeated
+                        raise fail(node.mark, f"secret {name} must say where it is kept", "{file: PATH} or {env: NAME}")
                     keys = decode(node, SecretKeys, folder=self.folder, fill=scope.fill, label=name)
-                    file = node.get("file") if isinstance(node, MarkedDict) else None
+                    file = node.get("file")
                     kept = file if keys.file is not None and isinstance(file, Scalar) else None
                     found[str(name)] = SecretRef(str(name), kept, keys.env, str(name.mark))
         return found

@@ -34,7 +34,7 @@ from recover.postgres.connection import (
 from recover.postgres.dump import dump, restore
 from recover.postgres.names import quote_literal
 from recover.postgres.statements import READING, bind, excerpt, first_word, one_line, position
-from recover.secrets import Secret
+from recover.secrets import Secret, beginning
 from recover.world import Row, Statement
 
 if TYPE_CHECKING:
@@ -87,18 +87,32 @@ def server_of(dsn: str) -> Server:
     from psycopg.conninfo import conninfo_to_dict
 
     text = re.sub(r"^(postgres(?:ql)?)\+\w+://", r"\1://", dsn)
+    _require_encoded(text)
     try:
         told = {name: str(value) for name, value in conninfo_to_dict(text).items() if value is not None}
     except psycopg.ProgrammingError as error:
         raise UsageError(
             "this is no way to a PostgreSQL database",
-            why=str(error).strip().replace(dsn, "…"),
+            why=_QUOTED.sub('"…"', str(error).strip().replace(dsn, "…")),  # it may quote a part of the password
             next="--dsn postgresql://user@host:5432/dbname",
         ) from None
     password = told.pop("password", None)
     host, port, dbname, user = (told.pop(name, "") for name in ("host", "port", "dbname", "user"))
     secret = Secret("password", password) if password else None
     return Server(host, int(port) if port.isdigit() else 0, dbname, user, secret, tuple(sorted(told.items())))
+
+
+_QUOTED = re.compile('".*"', re.DOTALL)
+
+
+def _require_encoded(dsn: str) -> None:
+    """Raises UsageError for a URI that libpq would cut within the password, and whose halves it would then tell."""
+    place = dsn.partition("://")[2].partition("?")[0]
+    if place.count("@") > 1 or ("@" in place and "@" not in place.partition("/")[0]):
+        raise UsageError(
+            "the user or the password in this connection string holds an @ or a / that is not percent-encoded",
+            next="write %40 for @, %2F for / and %25 for %, or leave the password to ~/.pgpass or PGPASSWORD",
+        )
 
 
 class Session:
@@ -445,7 +459,7 @@ def _place(error: psycopg.Error, statement: Statement) -> str:
     """Line and column in the text that was sent, with that line and a caret; without a position its beginning."""
     text, _ = bind(statement)
     if error.diag.statement_position is None:
-        return f"in SQL\n{one_line(text)[:200]}"
+        return f"in SQL\n{beginning(one_line(text), 200)}"
     offset = int(error.diag.statement_position) - 1
     line, column = position(text, offset)
     return f"SQL position {line}:{column}\n{excerpt(text, offset)}"

@@ -9,6 +9,8 @@ from datetime import datetime
 from recover.checks.service import masked
 from recover.diagnosis.shapes import Shape
 from recover.diagnosis.verdict import Suspect, Verdict
+from recover.secrets import beginning
+from recover.visible import visible
 
 SHOWN = 5  # entries of a list
 WIDE = 200  # characters of a log line, or of a cause that is no root
@@ -157,12 +159,12 @@ def _line(shape: Shape) -> str:
 
 def safe(text: str) -> str:
     """In one line, and without what could command a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return visible(" ".join(text.split()))
 
 
 def _cut(text: str, wide: int = WIDE) -> str:
     text = safe(text)
-    return text if len(text) <= wide else text[: wide - 1] + "…"
+    return text if len(text) <= wide else beginning(text, wide - 1) + "…"
 
 
 def _entry(label: str, lines: Sequence[str]) -> list[str]:

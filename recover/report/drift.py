@@ -10,6 +10,7 @@ from recover.enums.dependants import DYNAMIC, Break
 from recover.enums.drift import Drift
 from recover.enums.look import Diagnosis
 from recover.enums.surroundings import Surroundings
+from recover.visible import visible
 
 WORDS = {
     "clean": "as expected",
@@ -79,7 +80,9 @@ def github(found: Diagnosis) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
+    """GitHub documentation, "Workflow commands": %, CR and LF in a message, and : and , too in a property."""
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
+    return visible(text)
 
 
 def _complaints(found: Diagnosis) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from recover.diagnosis.shapes import Shape
 from recover.diagnosis.verdict import Verdict
 from recover.journal.records import Record
 from recover.report.diagnosis import safe
+from recover.secrets import beginning
 
 SHOWN = 4  # entries of a list
 WIDE = 300  # characters of an entry
@@ -139,5 +140,5 @@ def _likely(verdict: Verdict) -> list[str]:
 
 
 def _entry(label: str, lines: Iterable[str]) -> list[str]:
-    cut = [safe(line)[:WIDE] for line in lines if line]
+    cut = [beginning(safe(line), WIDE) for line in lines if line]
     return [f"  {f'{label}:' if n == 0 else '':<11} {line}" for n, line in enumerate(cut)]

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from recover.errors import StepError, Unreachable
 from recover.runtimes import keeper
+from recover.secrets import end
 
 EVERY = 0.02  # seconds between two looks while waiting for a process
 STARTING = 30.0  # seconds until a start that says nothing has failed
@@ -179,7 +180,7 @@ class Process:
         with suppress(FileNotFoundError):
             begin = max(self.log_start(None), self.log.stat().st_size - 4096)
             said = [line.strip() for line in self.lines(begin) if line.strip()]
-            return " | ".join(said[-number:])[-500:]
+            return end(" | ".join(said[-number:]), 500)
         return ""
 
     # --- its files --------------------------------------------------------------------------------

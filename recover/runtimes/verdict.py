@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from recover.runtimes.engine_api import Gone
+from recover.secrets import end
 from recover.stack import Status
 
 Facts = Mapping[str, Any]
@@ -181,4 +182,4 @@ def instant(text: str) -> datetime | None:
 
 def _said(what: str, words: str) -> str:
     said = " | ".join(line.strip() for line in words.splitlines() if line.strip())
-    return f"{what}: {said[-WORDS:]}" if said else what
+    return f"{what}: {end(said, WORDS)}" if said else what

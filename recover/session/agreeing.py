@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 
-from recover.agreement import Agreement, canonical, document
+from recover.agreement import Agreement, canonical, document, new_key
 from recover.errors import Drifted, Unreachable
 from recover.evidence import utc_now
 from recover.journal.lock import who
@@ -34,7 +34,7 @@ def text(
         "by": person,
         "host": host,
     }
-    return canonical(document(head, plan, foreseen, session.redactor)).decode() + "\n"
+    return canonical(document(head, plan, foreseen, session.redactor, new_key(options.state))).decode() + "\n"
 
 
 def binding(session: Opened) -> dict[str, str]:

@@ -159,7 +159,7 @@ def drill_run(name: str, options: Options, *, keep: bool) -> int:
         drill_break(name, options, down=True)
         code = run(drill.playbook.source, replace(drill.options, yes=True, ask=False))
         score = _score(drill, code)
-        say_json(score.data()) if options.json else say("", score.text())
+        say_json(score.data()) if options.json else say("", *score.text().splitlines())
     finally:
         if not keep:
             drill_down(name, options)

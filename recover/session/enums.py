@@ -23,7 +23,7 @@ from recover.report import drift as report
 from recover.session.doctor import Asked, Patient, patient
 from recover.session.options import Options
 from recover.session.output import require_writable, write_output
-from recover.session.saying import say, say_json
+from recover.session.saying import say, say_file, say_json
 from recover.session.writers import told, writers_in
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ def diff(asked: Asked, form: str) -> int:
         if form == "json":
             say_json(it.redactor.data({**report.data(found, around), "writers": [_writer(w) for w in writers]}))
         elif form == "junit":
-            say(report.junit(found))
+            say_file(report.junit(found))
         elif form == "github":
-            say(*report.github(found), report.summary(found))
+            say_file("\n".join(report.github(found)))
+            say(report.summary(found))
         else:
             lines = report.text(found, around, told(writers))
             say(*(it.redactor.text(line) for line in lines))
@@ -88,7 +89,7 @@ def make_plan(asked: Asked, choices: Choices, output: Path | None) -> int:
         if output is not None:
             write_output(output, text)
         if asked.options.json:
-            say(text.rstrip())
+            say_file(text)
         else:
             say(*_shown(repair), *(f"mind: {it.redactor.text(line)}" for line in minded))
             first = "" if output else "the same with -o plan.json, then "

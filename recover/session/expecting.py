@@ -16,7 +16,7 @@ from recover.session.loading import load_playbook
 from recover.session.opening import Opened, opened, project_of
 from recover.session.options import Options
 from recover.session.output import require_writable, write_output
-from recover.session.saying import note, say, say_json
+from recover.session.saying import note, say, say_file, say_json
 from recover.world import RunPlace, Runtime
 
 TIMEOUT = 120.0  # seconds the import may take
@@ -43,7 +43,7 @@ def expected(where: Where, options: Options, output: Path | None) -> int:
     if options.json:
         say_json({"v": 1, "types": found.types, "columns": found.columns, "notes": list(found.notes)})
     elif output is None:
-        say(file.rstrip())
+        say_file(file)
     else:
         say(f"{output}: {len(found.types)} types, {len(found.columns)} text columns, from {found.source}")
         say(f"next: recover enums diff --expected {output} --dsn …")

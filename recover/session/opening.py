@@ -25,9 +25,10 @@ from recover.postgres.lease import DatabaseLease
 from recover.postgres.session import Server
 from recover.postgres.session import Session as PostgresSession
 from recover.runtimes import RUNTIMES, Site
-from recover.secrets import MASK, Redactor, Secret
+from recover.secrets import MASK, SHORTEST, Redactor, Secret, masking_cuts
 from recover.session.bugs import report_bug
 from recover.session.options import Options
+from recover.session.saying import note
 from recover.snapshot import Snapshot
 from recover.web import HttpWeb
 from recover.world import Forecast, RunPlace, Runtime
@@ -210,7 +211,8 @@ class Secrets(Mapping[str, Secret]):
         if name not in self._read:
             assert self.scope is not None  # set before anything is asked  # noqa: S101
             secret = self.playbook.secrets[name].read(self.scope)
-            self.redactor.learn(secret)
+            if not self.redactor.learn(secret):
+                note(f"warning: secret {name} is shorter than {SHORTEST} characters, so outputs are not masked for it")
             self._read[name] = secret
         return self._read[name]
 
@@ -274,8 +276,10 @@ def _services(target: Target, site: Site) -> Runtime:
 
 @contextmanager
 def masking(redactor: Redactor) -> Iterator[None]:
+    """What the redactor knows is masked in every error that passes, and in what is cut meanwhile."""
     try:
-        yield
+        with masking_cuts(redactor):
+            yield
     except RecoverError as error:
         for part in ("what", "where", "why", "next"):
             setattr(error, part, redactor.text(getattr(error, part)))

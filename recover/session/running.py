@@ -39,7 +39,7 @@ def run(path: Path | None, options: Options, plan_file: Path | None = None) -> i
 
     With a plan file exactly what it says. Raises Drifted, with nothing touched, when the world is not as it was.
     """
-    agreement = read(plan_file) if plan_file else None
+    agreement = read(plan_file, options.state) if plan_file else None
     path, options = _asked_for(path, options, agreement)
     playbook = load_playbook(path, options)
     project = project_of(playbook, options)
@@ -51,6 +51,7 @@ def run(path: Path | None, options: Options, plan_file: Path | None = None) -> i
     ):
         _no_secret_in_variables(session, options)
         note(f"looking at {len(session.specs)} steps of {playbook.name} on {session.target.name} ({project})")
+        _warn_of_secrets(agreement)
         if agreement:
             require_unused(agreement, session, options)
         planned = plan.fresh(session.specs, session.bind, Moment(session.live))
@@ -115,7 +116,8 @@ def go_on(it: Reopened, *, accept_edits: bool = False, said: StepApproved | RunT
     it.end_leftovers()
     note(f"looking at what run {it.folder.name} did")
     planned = plan.resumed(it.session.specs, it.before, it.session.bind, Moment(it.session.live))
-    agreement = read(it.folder / PLAN) if it.before.plan else None
+    agreement = read(it.folder / PLAN, it.options.state) if it.before.plan else None
+    _warn_of_secrets(agreement)
     with it.journal() as journal:
         if said and (record := journal(said)):
             it.before.add(record)
@@ -130,6 +132,12 @@ def new_run_id() -> str:
     """
     now = datetime.now(UTC)
     return f"{now:%Y%m%d-%H%M%S}-{now.microsecond * 256 // 1_000_000:02x}{secrets.token_hex(1)}"
+
+
+def _warn_of_secrets(agreement: Agreement | None) -> None:
+    if agreement and agreement.key is None:
+        note("warning: this plan was made with another state folder, or by another user: whether the secrets are those")
+        note("  that it was made with cannot be compared; all else is")
 
 
 # --- before it begins -------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from recover.errors import StepError
+from recover.secrets import end
 from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, Text, View, World
 
 
@@ -38,8 +39,10 @@ class RunProgram:
         folder = Path(self.folder) if self.folder else None
         ended = world.commands.run(self.argv, environment=self.environment, folder=folder, timeout=self.timeout)
         if ended.exit_code != 0:
-            raise StepError(f"{self.describe} ended with exit code {ended.exit_code}", why=ended.output[-1000:].strip())
-        return {"exit_code": 0, "output": ended.output[-1000:]}
+            raise StepError(
+                f"{self.describe} ended with exit code {ended.exit_code}", why=end(ended.output, 1000).strip()
+            )
+        return {"exit_code": 0, "output": end(ended.output, 1000)}
 
     def forecast(self, forecast: Forecast) -> None:
         """It may change anything; the command itself is what a preview can name."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from recover.errors import StepError
+from recover.secrets import beginning
 from recover.world import Action, Check, Forecast, Inverse, Resource, Seconds, Text, View, World
 
 
@@ -36,7 +37,9 @@ class Call:
         """One request. Raises StepError for an answer outside 2xx, Unreachable for none."""
         reply = world.web.send(self.method, self.url, headers=self.headers, json=self.json, timeout=self.timeout)
         if reply.status // 100 != 2:  # noqa: PLR2004 - the class of success in RFC 9110
-            raise StepError(f"{self.describe} answered {reply.status}", where=self.url, why=reply.text[:300].strip())
+            raise StepError(
+                f"{self.describe} answered {reply.status}", where=self.url, why=beginning(reply.text, 300).strip()
+            )
         return {"status": reply.status, "seconds": round(reply.seconds, 3)}
 
     def forecast(self, forecast: Forecast) -> None:

@@ -25,6 +25,7 @@ from recover.events import (
 )
 from recover.secrets import Redactor
 from recover.ui import words
+from recover.visible import block
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -117,4 +118,4 @@ class Live:
     def _text(self, text: str, style: str) -> Text:
         from rich.text import Text
 
-        return Text(self._redactor.text(text), style=style, overflow="fold")
+        return Text(block(self._redactor.text(text)), style=style, overflow="fold")

@@ -19,4 +19,4 @@ class Lines:
         """One line."""
         body = {"v": 1, "n": record.n, "at": record.at.isoformat(), "event": record.event, "data": record.data}
         body["hash"] = record.hash  # that of the last line is the run's head
-        print(json.dumps(body, ensure_ascii=False), file=self._out, flush=True)
+        print(json.dumps(body), file=self._out, flush=True)

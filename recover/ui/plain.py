@@ -27,6 +27,7 @@ from recover.events import (
 )
 from recover.secrets import Redactor
 from recover.ui import words
+from recover.visible import block
 
 HEARTBEAT = 15.0
 
@@ -102,7 +103,7 @@ class Plain:
     def _say(self, line: str) -> None:
         with self._lock:
             self._last = time.monotonic()
-            print(f"{datetime.now(UTC):%H:%M:%SZ} {self._redactor.text(line)}", file=self._out, flush=True)
+            print(f"{datetime.now(UTC):%H:%M:%SZ} {block(self._redactor.text(line))}", file=self._out, flush=True)
 
     def _heartbeat(self) -> None:
         while not self._ended.wait(1.0):

@@ -103,7 +103,8 @@ def test_the_life_of_a_repair(doctor: Doctor, sql: Sql, admin_sql: Sql, tmp_path
     assert "RENAME VALUE 'ADMIN' TO 'admin'" in asked.stdout
     assert "the same with --yes" in asked.stderr
     planned = json.loads((tmp_path / "plan.json").read_text())["statements"]
-    assert all(f"{statement};" in plan for statement in planned)
+    flat = "\n".join(line.removeprefix("    ") for line in plan.splitlines())  # further lines of a statement are set in
+    assert all("\n".join(line.removeprefix("    ") for line in f"{each};".split("\n")) in flat for each in planned)
     assert sql("select statements from recover.enum_repairs") == [(planned,)]
     assert doctor("diff", *E_).stdout.endswith("3 types and text columns are as expected\n")
     assert "nothing to do" in doctor("repair", "--plan", "plan.json", "--yes").stdout

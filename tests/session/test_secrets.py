@@ -59,3 +59,48 @@ def test_the_journal_of_another_run_is_refused(tiny: Tiny) -> None:
     refused = tiny.recover("resume", "abcd", expect=7)
     assert f"is that of run {journal.parent.name}" in refused.stderr
     assert Path(other / "journal.jsonl").read_bytes() == journal.read_bytes()
+
+
+CANARY = "c4nary's/\"secret+é"
+LEAK = """\
+- stage: Leak
+  steps:
+  - id: leak
+    name: A program that tells its secret
+    command.run:
+      command: [sh, -c, {program}]
+      environment: {{S: "${{secret.token}}"}}
+    done_when: [{{file: {{path: /nowhere}}}}]
+"""
+PROGRAMS = {
+    "cut in the middle": "head -c 5000 /dev/zero | tr '\\0' x; printf %s \"$S\"; head -c 990 /dev/zero | tr '\\0' y",
+    "base64": 'printf %s "user:$S" | base64 -w0',
+    "hex": "printf %s \"$S\" | od -An -vtx1 | tr -d ' \\n'",
+    "as it is": 'printf "%s\\n" "$S"',
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_a_program_that_tells_its_secret_tells_it_to_no_sink(tiny: Tiny, program: str) -> None:
+    import base64
+    import json
+
+    (tiny.replica / "secrets" / "token").write_text(CANARY)
+    leak = LEAK.format(program=json.dumps(f"{program}; exit 3"))
+    tiny.write(tiny.playbook.read_text().replace("- stage: Alone", f"{leak}- stage: Alone"))
+    plan = tiny.folder / "plan.json"
+    done = [tiny.recover("plan", str(tiny.playbook), "-o", str(plan))]
+    done += [tiny.recover("run", "--plan", str(plan), "--yes", expect=1)]
+    done += [tiny.recover(word, *json_) for word in ("show", "explain", "status") for json_ in ((), ("--json",))]
+    done += [tiny.recover("snapshot", str(tiny.playbook), "-o", str(tiny.folder / "snapshot.json"))]
+    said = "".join(each.stdout + each.stderr for each in done)
+    said += kept(tiny).decode() + plan.read_text() + (tiny.folder / "snapshot.json").read_text()
+    assert "***" in said
+    raw = CANARY.encode()
+    parts = [
+        "c4nar",
+        "secret+é",
+        raw.hex()[:12],
+        *(base64.b64encode(b"user:" + raw).decode()[i : i + 10] for i in (7, 12)),
+    ]
+    assert not [part for part in parts if part in said]
