@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from recover.errors import UsageError
 from recover.marked_yaml import did_you_mean
-from recover.plan import Plan, Planned
+from recover.plan import Plan, Planned, left_out
 from recover.playbook.model import FINAL, StepSpec
 
 
@@ -50,9 +50,11 @@ class Choice:
 
 
 def leave_out(plan: Plan, steps: Iterable[str]) -> Plan:
-    """The plan in which these steps are not needed, because they were left out."""
+    """The plan in which these steps are not needed, because they were left out; what the world lacks stays told."""
     gone = set(steps)
-    return Plan(tuple(Planned(i.spec, "not needed", "left out") if i.spec.id in gone else i for i in plan.items))
+    return Plan(
+        tuple(left_out(i.spec, missing=i.status != "not needed") if i.spec.id in gone else i for i in plan.items)
+    )
 
 
 def missed(plan: Plan, steps: Iterable[str]) -> list[str]:

@@ -77,6 +77,11 @@ class Outcome:
     text: str
 
 
+def chosen_alone(plan: Plan) -> str:
+    """What may be said of a stack of which a human left out what it lacks, or the final checks."""
+    return f"done what was chosen; not verified: {', '.join(plan.missing)}"
+
+
 Agreed = Callable[[StepSpec, Step, Sequence[Action]], None]
 """Told what a step is about to do, just before it does. Raises Drifted when something else was agreed upon."""
 
@@ -122,6 +127,8 @@ class Engine:
             except RecoverError as error:
                 self._report(item.spec, error)
                 return Outcome(self._exit_code(error), f"stopped at step {item.spec.id}: {error.what}")
+        if plan.missing:
+            return Outcome(3, "; ".join((chosen_alone(plan), *degraded)))
         if degraded:
             return Outcome(3, f"recovered, degraded: {', '.join(degraded)}")
         return Outcome(0, "recovered and verified")

@@ -41,11 +41,12 @@ class Bind(Protocol):
 
 @dataclass(frozen=True)
 class Planned:
-    """One step and what is to become of it."""
+    """One step and what is to become of it; it is `missing` when a human left it out although the world lacks it."""
 
     spec: StepSpec
     status: Status
     because: str = ""
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Plan:
     def nothing_to_do(self) -> bool:
         """Is the world as the playbook wants it, without any step?"""
         return all(item.status == "not needed" for item in self.items)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The steps that were left out although the world lacks them; the final checks, whenever they were."""
+        return tuple(item.spec.id for item in self.items if item.missing)
 
 
 @dataclass(frozen=True)
@@ -272,7 +278,7 @@ def resumed(specs: Sequence[StepSpec], progress: Progress, bind: Bind, view: Vie
 
 def _again(spec: StepSpec, kept: Sequence[str], later: frozenset[Resource], progress: Progress, look: Look) -> Planned:
     if spec.id in progress.left_out:
-        return Planned(spec, "not needed", "left out")
+        return left_out(spec, missing=bool(look.at(spec, kept, later).wrong(later)))
     if spec.id in progress.isolated:
         return Planned(spec, "isolated", progress.isolated[spec.id])
     if spec.id in progress.skipped:
@@ -287,6 +293,11 @@ def _again(spec: StepSpec, kept: Sequence[str], later: frozenset[Resource], prog
         raise seen.unseen
     wrong = seen.wrong(later)
     return Planned(spec, "no longer true", wrong) if wrong else Planned(spec, "done")
+
+
+def left_out(spec: StepSpec, *, missing: bool) -> Planned:
+    """A step that a human left out. What was not asked was not seen: the final checks are always missed."""
+    return Planned(spec, "not needed", "left out", missing or spec.id == FINAL)
 
 
 def _superseded(specs: Sequence[StepSpec], progress: Progress, look: Look) -> list[frozenset[Resource]]:

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from hashlib import file_digest, sha256
 from pathlib import Path
 from shlex import quote
+from shutil import rmtree
 from typing import Any, NamedTuple
 
 from recover.errors import JournalDamaged, JournalError, LostOwnership, StateLost
@@ -232,6 +233,19 @@ def create(state: Path, project: str, run: str) -> Path:
     except OSError as error:
         raise _unwritable(folder, error) from None
     return folder
+
+
+def forget(journal: FileJournal) -> None:
+    """Remove what is kept of a run that has written no line. One with lines stays as it is.
+
+    The head goes first: a head without its run would say that a run was taken away.
+    """
+    if journal.head.n:
+        return
+    folder = journal.path.parent
+    with suppress(OSError):
+        head_file(folder).unlink(missing_ok=True)
+        rmtree(folder)
 
 
 def records(path: Path) -> Iterator[Record]:

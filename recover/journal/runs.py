@@ -86,6 +86,12 @@ def progress(folder: Path) -> Progress:
     return found
 
 
+def require_begun(run: Progress, folder: Path, *, next: str) -> None:
+    """Raises Precondition for a run that was stopped while it looked, before it wrote anything."""
+    if not run.run:
+        raise Precondition(f"run {folder.name} never began: nothing was done", where=str(folder), next=next)
+
+
 def every(state: Path, project: str | None = None) -> Iterator[tuple[Path, Progress]]:
     """All runs with their progress, the oldest first."""
     for folder in folders(state, project):

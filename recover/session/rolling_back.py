@@ -6,7 +6,7 @@ from recover.errors import NeedsApproval, Precondition, UsageError
 from recover.events import RollbackStarted, RunResumed
 from recover.journal.lock import who
 from recover.journal.progress import Progress
-from recover.journal.runs import find, folders, progress
+from recover.journal.runs import find, folders, progress, require_begun
 from recover.session.carrying import Carrying
 from recover.session.options import Options
 from recover.session.reopening import Reopened, reopened
@@ -24,6 +24,7 @@ def rollback(name: str | None, options: Options, *, to: str | None, because: str
     """
     folder = find(options.state, name, options.project, flags=options.flags)
     before = progress(folder)
+    require_begun(before, folder, next=f"name the run that is meant: recover runs{options.flags}")
     steps = _after(before, to)
     _require_latest(options, before.run, folder.parent.name)
     with reopened(folder, options) as it:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import difflib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import join
 
 from recover import __version__, inputs, plan
 from recover.agreement import Agreement, read
 from recover.choosing import leave_out, missed
-from recover.errors import Drifted, Precondition, UsageError
+from recover.engine import chosen_alone
+from recover.errors import Drifted, Interrupted, Precondition, UsageError
 from recover.events import RunResumed, RunStarted, RunTakenOver, StepApproved
 from recover.journal.lock import project_lock, who
-from recover.journal.records import NAME, FileJournal, create, write_private
-from recover.journal.runs import find, progress
+from recover.journal.progress import Progress
+from recover.journal.records import NAME, FileJournal, create, forget, write_private
+from recover.journal.runs import find, progress, require_begun
 from recover.moment import Moment
 from recover.previewing import preview
 from recover.session.agreeing import require_unused
@@ -50,27 +54,47 @@ def run(path: Path | None, options: Options, plan_file: Path | None = None) -> i
         session.leased(run_id),
     ):
         _no_secret_in_variables(session, options)
-        note(f"looking at {len(session.specs)} steps of {playbook.name} on {session.target.name} ({project})")
-        _warn_of_secrets(agreement)
-        if agreement:
-            require_unused(agreement, session, options)
-        planned = plan.fresh(session.specs, session.bind, Moment(session.live))
-        left_out = agreement.left_out if agreement else options.choice.left_out(session.specs)
-        planned = without(planned, left_out)
-        if agreement:
-            agreement.require_same_needs(planned)
-        if planned.nothing_to_do:
-            return _nothing(session, options)
-        if not _wanted(session, planned, options):
-            say("nothing was done")
-            return 0
         folder = create(options.state, project, run_id)
-        write_private(folder / PLAYBOOK, playbook.text)
-        write_private(folder / PLAN, inputs.text(plan_file, inputs.PLAN) if plan_file else _plan_text(session, planned))
-        with closing_journal(FileJournal(folder / NAME, session.redactor, owned)) as journal:
+        with (
+            closing_journal(FileJournal(folder / NAME, session.redactor, owned)) as journal,
+            _forgotten_unless_begun(journal),
+        ):
+            note(f"looking at {len(session.specs)} steps of {playbook.name} on {session.target.name} ({project})")
+            _warn_of_secrets(agreement)
+            if agreement:
+                require_unused(agreement, session, options)
+            planned = plan.fresh(session.specs, session.bind, Moment(session.live))
+            left_out = agreement.left_out if agreement else options.choice.left_out(session.specs)
+            planned = without(planned, left_out)
+            if agreement:
+                agreement.require_same_needs(planned)
+            if planned.nothing_to_do:
+                return _nothing(session, planned, options)
+            if not _wanted(session, planned, options):
+                say("nothing was done")
+                return 0
+            write_private(folder / PLAYBOOK, playbook.text)
+            text = inputs.text(plan_file, inputs.PLAN) if plan_file else _plan_text(session, planned)
+            write_private(folder / PLAN, text)
             carrying = Carrying(session, options, folder, journal, agreement=agreement)
             begin = replace(_started(session, options, run_id, agreement), left_out=left_out)
             return carrying.out(begin, planned)
+
+
+@contextmanager
+def _forgotten_unless_begun(journal: FileJournal) -> Iterator[None]:
+    """Leave no record of a run that ended by itself before its first line.
+
+    One that was killed or stopped while it looked stays the latest run: `resume` must not take the one before it.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted):
+        raise
+    except BaseException:
+        forget(journal)
+        raise
+    forget(journal)
 
 
 def _asked_for(path: Path | None, options: Options, agreement: Agreement | None) -> tuple[Path, Options]:
@@ -90,10 +114,7 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
     """Go on with a run: probe what is done, do what is not; the exit code. A rollback that was cut off goes on."""
     folder = find(options.state, name, options.project, flags=options.flags)
     before = progress(folder)
-    if not before.run:
-        raise Precondition(
-            f"run {folder.name} never began: nothing was done", next=f"recover run PLAYBOOK{options.flags}"
-        )
+    require_begun(before, folder, next=f"recover run PLAYBOOK{options.flags}")
     if before.aborted:
         raise Precondition(
             f"run {before.run} was aborted by {before.aborted['by']}: {before.aborted['because']}",
@@ -101,12 +122,22 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
             f"recover run {before.playbook}{options.flags}",
         )
     if not before.resumable:
-        say(f"run {before.run} has ended: {before.ended and before.ended['outcome']}; there is nothing to resume")
-        return 0
+        raise Precondition(
+            f"nothing to resume: run {before.run} has ended: {before.ended and before.ended['outcome']}",
+            why="how the stack is now was not looked at",
+            next=_again(before, folder, options),
+        )
     with reopened(folder, options) as it:
         if it.before.rolling_back:
             return go_on_rolling_back(it)
         return go_on(it, accept_edits=accept_edits)
+
+
+def _again(before: Progress, folder: Path, options: Options) -> str:
+    """The command that begins such a run anew."""
+    given = [word for name, value in before.variables.items() for word in ("-e", f"{name}={value}")]
+    words = ["recover", "run", before.playbook, "--target", before.target, "--project", folder.parent.name, *given]
+    return f"{join(words)}{options.flags}"
 
 
 def go_on(it: Reopened, *, accept_edits: bool = False, said: StepApproved | RunTakenOver | None = None) -> int:
@@ -168,13 +199,14 @@ def _started(session: Opened, options: Options, run_id: str, agreement: Agreemen
     return RunStarted(*who_and_what, options.variables, bound, plan)
 
 
-def _nothing(session: Opened, options: Options) -> int:
-    text = f"nothing to do: {session.playbook.name} on {session.target.name} is as the playbook wants it, and proven"
+def _nothing(session: Opened, planned: plan.Plan, options: Options) -> int:
+    wanted = f"{session.playbook.name} on {session.target.name} is as the playbook wants it, and proven"
     if options.json:
-        say_json({"v": 1, "event": "NothingToDo", "data": {"steps": len(session.specs)}})
+        data = {"steps": len(session.specs), "not_verified": list(planned.missing)}
+        say_json({"v": 1, "event": "NothingToDo", "data": data})
     else:
-        say(text)
-    return 0
+        say(f"nothing to do: {chosen_alone(planned) if planned.missing else wanted}")
+    return 3 if planned.missing else 0
 
 
 def _wanted(session: Opened, planned: plan.Plan, options: Options) -> bool:

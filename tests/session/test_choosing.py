@@ -29,15 +29,19 @@ def test_what_is_left_out_is_not_done_also_after_a_kill_and_a_warning_says_what_
         expect=-9,
     )
     assert "mind: " not in killed.stderr, "nothing rests on the last step"
-    tiny.recover("resume")
+    assert "done what was chosen; not verified: full, final" in tiny.recover("resume", expect=3).stdout
     assert running(tiny) == ["web"]
+    assert "not verified: full, final" in tiny.recover("status").stdout
+    assert "not verified: full, final" in tiny.recover("runs").stdout
     status = json.loads(tiny.recover("status", "--json").stdout)
     assert (status["done"], status["skipped"]) == (["web"], ["freeze", "full", "final"])
 
 
 def test_a_step_that_a_chosen_one_needs_is_warned_about_by_plan_and_run(tiny: Tiny) -> None:
     for verb in ("plan", "run"):
-        said = tiny.recover(verb, str(tiny.playbook), "--only", "full").stderr
+        done = tiny.recover(verb, str(tiny.playbook), "--only", "full", expect=None)
+        assert done.returncode == (3 if verb == "run" else 0)
+        said = done.stderr
         assert "mind: step web is left out, and full needs it: " in said
     assert running(tiny) == ["web", "other"]
 
@@ -45,16 +49,24 @@ def test_a_step_that_a_chosen_one_needs_is_warned_about_by_plan_and_run(tiny: Ti
 def test_a_tag_and_a_place_choose(tiny: Tiny) -> None:
     tiny.write(tiny.playbook.read_text().replace("{id: full,", "{id: full, tags: [out],"))
     assert "left out" in tiny.recover("plan", str(tiny.playbook), "--from", "full").stdout
-    tiny.recover("run", str(tiny.playbook), "--tags", "out")
+    tiny.recover("run", str(tiny.playbook), "--tags", "out", expect=3)
     assert running(tiny) == ["web", "other"]
     assert "did you mean 'full'?" in tiny.recover("run", str(tiny.playbook), "--only", "ful", expect=2).stderr
+
+
+def test_what_is_left_out_and_there_already_is_no_reason_to_doubt(tiny: Tiny) -> None:
+    tiny.recover("run", str(tiny.playbook))
+    assert "not verified: final" in tiny.recover("run", str(tiny.playbook), "--only", "web", expect=3).stdout
+    LocalRuntime(tiny.folder / "local.yaml", tiny.replica).stop("other")
+    done = tiny.recover("run", str(tiny.playbook), "--skip", "freeze")
+    assert "recovered and verified" in done.stdout
 
 
 def test_a_plan_file_keeps_the_choice(tiny: Tiny) -> None:
     plan = str(tiny.folder / "plan.json")
     tiny.recover("plan", str(tiny.playbook), "--only", "web", "-o", plan)
     assert "no more" in tiny.recover("run", "--plan", plan, "--only", "full", expect=2).stderr
-    tiny.recover("run", "--plan", plan)
+    tiny.recover("run", "--plan", plan, expect=3)
     assert running(tiny) == ["web"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -73,7 +74,47 @@ def test_a_failed_step_ends_with_commands_to_paste_and_resume_goes_on(tiny: Tiny
     assert "the body does not contain 'hello'" in failed.stderr
     (tiny.replica / "www" / "index.html").write_text("hello again")
     assert "recovered and verified" in tiny.recover("resume").stdout
-    assert "nothing to resume" in tiny.recover("resume").stdout
+    over = tiny.recover("resume", expect=7).stderr
+    assert "nothing to resume" in over
+    again = shlex.split(over.splitlines()[-1].partition("next: recover ")[2])
+    assert "nothing to do" in tiny.recover(*again[: again.index("--state-dir")]).stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_ended_while_it_looks_stays_the_latest(tiny: Tiny, number: signal.Signals) -> None:
+    """Else `resume` says of a broken stack that it has recovered, for the run before did."""
+    tiny.recover("run", str(tiny.playbook))
+    tiny.recover("rollback", "--yes")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+        tiny.write(f"{tiny.playbook.read_text().rstrip()[:-1]}, {{http: {{get: '{url}', expect: {{status: 200}}}}}}]\n")
+        words = [sys.executable, "-m", "recover", "run", str(tiny.playbook), "--state-dir", str(tiny.state)]
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            with mute.accept()[0]:
+                run.send_signal(number)
+                run.communicate()
+    assert run.returncode == (-9 if number == signal.SIGKILL else 130)
+    before, stopped = folders(tiny)
+    for command in (("resume",), ("rollback", "--yes")):
+        refused = tiny.recover(*command, expect=7).stderr
+        assert f"run {stopped.name} never began: nothing was done" in refused
+    listed = tiny.recover("runs").stdout
+    assert re.search(f"{stopped.name} +never began", listed)
+    assert "nothing was done" in tiny.recover("status").stdout
+    assert before.name in listed
+
+
+def test_a_run_with_nothing_to_do_or_that_is_refused_leaves_no_record(tiny: Tiny) -> None:
+    tiny.recover("run", str(tiny.playbook))
+    kept = folders(tiny)
+    assert "nothing to do" in tiny.recover("run", str(tiny.playbook)).stdout
+    plan = str(tiny.folder / "plan.json")
+    tiny.recover("rollback", "--yes")
+    tiny.recover("plan", str(tiny.playbook), "-o", plan)
+    tiny.recover("run", str(tiny.playbook))
+    tiny.recover("run", "--plan", plan, expect=8)
+    assert len(folders(tiny)) == len(kept) + 1
+    assert tiny.recover("status").returncode == 0, "nor a head without its run"
 
 
 def test_a_variable_of_the_command_line_is_remembered_by_resume(tiny: Tiny) -> None:
