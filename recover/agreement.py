@@ -209,10 +209,10 @@ def new_key(state: Path) -> bytes:
 def kept_key(state: Path) -> bytes | None:
     """The key of this state folder's plans; None when there is none, or it is not ours alone to read."""
     try:
-        with (state / KEY).open() as file:
+        with inputs.opened(state / KEY) as file:
             status = os.fstat(file.fileno())
             mine = status.st_uid == os.geteuid() and not status.st_mode & 0o077
-            key = bytes.fromhex(file.read(65))
+            key = bytes.fromhex(file.read(65).decode())
     except (OSError, ValueError):
         return None
     return key if mine and len(key) == 32 else None  # noqa: PLR2004 - as new_key makes it

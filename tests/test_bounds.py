@@ -56,7 +56,7 @@ def _secret(path: Path) -> None:
 READERS: dict[str, Callable[[Path], object]] = {
     "playbook.yml": read_yaml,
     "expected.yml": expected_file.read,
-    "plan.json": agreement.read,
+    "plan.json": lambda path: agreement.read(path, path.parent),
     "repair.json": planfile.read,
     "snapshot.json": snapshot.read,
     ".env": lambda path: variables(path.parent, path.parent),

@@ -127,6 +127,9 @@ def test_no_text_is_cut_but_by_what_masks_it_first() -> None:
 
 CUTS = {
     "recover/diagnosis/causes.py: line[:BEGINNING]",  # matched, and not shown
+    "recover/journal/places.py: name[:LONGEST]",  # of a project
+    "recover/playbook/mistakes.py: errors[:SHOWN]",  # a count of errors
+    "recover/session/verifying.py: head[:80]",  # a hash that was typed
     "recover/issuing.py: names[0][:64]",  # host names
     "recover/models/probe_script.py: hidden[:500]",  # runs in the application, and masks all that it knows before
     "recover/postgres/lease.py: FIX}/{self.run}/{self.holder}'[:LONGEST]",  # who holds it

@@ -100,4 +100,6 @@ def span_of(option: str, text: str) -> float:
     try:
         return seconds(text)
     except ValueError as error:
-        raise UsageError(f"{option} takes a span such as 500ms, 2s or 1m30s, not {text!r}", why=str(error)) from None
+        raise UsageError(
+            f"{option} takes a span such as 500ms, 2s or 1m30s, of a year at most, not {text!r}", why=str(error)
+        ) from None

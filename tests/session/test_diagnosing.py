@@ -229,14 +229,14 @@ def test_secrets_are_not_shown_wherever_they_are_cut(running: Tiny) -> None:
         assert "planted" not in said
 
 
-@pytest.mark.parametrize("since", ["yesterday", "-1h", "", "1"])
+@pytest.mark.parametrize("since", ["yesterday", "-1h", "", "1", "99999999999999h"])
 def test_a_bad_since(tiny: Tiny, since: str) -> None:
     failed = tiny.recover("diagnose", str(tiny.playbook), f"--since={since}", expect=2)
     assert "--since takes a span" in failed.stderr
 
 
-@pytest.mark.parametrize("since", ["0s", "99999999999999h"])
-def test_a_since_of_any_size(running: Tiny, since: str) -> None:
+@pytest.mark.parametrize("since", ["0s", "8760h"])
+def test_a_since_of_no_time_and_of_a_year(running: Tiny, since: str) -> None:
     running.recover("diagnose", str(running.playbook), "--since", since)
 
 

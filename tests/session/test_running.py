@@ -89,10 +89,10 @@ def test_a_run_that_is_ended_while_it_looks_stays_the_latest(tiny: Tiny, number:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
         tiny.write(f"{tiny.playbook.read_text().rstrip()[:-1]}, {{http: {{get: '{url}', expect: {{status: 200}}}}}}]\n")
         words = [sys.executable, "-m", "recover", "run", str(tiny.playbook), "--state-dir", str(tiny.state)]
-        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-            with mute.accept()[0]:
-                run.send_signal(number)
-                run.communicate()
+        run = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with run, mute.accept()[0]:
+            run.send_signal(number)
+            run.communicate()
     assert run.returncode == (-9 if number == signal.SIGKILL else 130)
     before, stopped = folders(tiny)
     for command in (("resume",), ("rollback", "--yes")):
