@@ -11,7 +11,7 @@ from typing import Any
 
 import pexpect
 from replicas import until
-from tiny import Tiny
+from tiny import TOKEN, Tiny
 
 GATE = "- stage: Gate\n  steps:\n  - {id: gate, name: Ask, confirm: {question: Go on?}}\n- stage: Alone"
 BLIND = (
@@ -137,19 +137,20 @@ recover: 1
 name: tiny
 title: A command that exits 0 and misses what it is for
 target: {services: {runtime: local, project: tiny, files: [local.yaml]}}
+secrets: {token: {file: "${target.folder}/secrets/token"}}
 stages:
 - stage: Only
   steps:
   - {id: first, name: Another, command.run: {command: [sh, -c, "echo 1 >> FOLDER/first; touch FOLDER/one"]},
      done_when: [{file: {path: FOLDER/one}}]}
-  - {id: blind, name: Blind, command.run: {command: [sh, -c, "echo x >> FOLDER/ran; touch FOLDER/made"]},
+  - {id: blind, name: Blind, command.run: {command: [sh, -c, "echo x >> FOLDER/ran; touch FOLDER/made", TOKEN]},
      done_when: [{file: {path: FOLDER/wanted}}]}
 """
 
 
 def missed(tiny: Tiny) -> str:
     """The id of a run whose command exited 0, but is not what it was for."""
-    tiny.write(SHORT.replace("FOLDER", str(tiny.folder)))
+    tiny.write(SHORT.replace("FOLDER", str(tiny.folder)).replace("TOKEN", TOKEN))
     tiny.recover("run", str(tiny.playbook), expect=1)
     tiny.recover("resume", expect=1)
     assert (tiny.folder / "ran").read_text() == "x\n", "without a word it is not run again"
