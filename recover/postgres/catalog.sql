@@ -35,14 +35,26 @@ WHERE datname = pg_catalog.current_database()
 -- A row while that connection waits for a lock.
 SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = %(pid)s AND wait_event_type = 'Lock';
 
--- name: lease
--- Who holds the advisory lock of that key in this database, and for how many seconds its connection has been there.
-SELECT a.pid, a.application_name::pg_catalog.text AS name,
-       pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start))::int AS seconds
-FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(classid)s::int::pg_catalog.oid AND l.objid = %(objid)s::int::pg_catalog.oid
-  AND l.objsubid = 2
-  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
+-- name: holders
+-- Who holds the advisory lock of that key in this database, strangers first. A prepared transaction has no backend
+-- and holds the lock all the same. Without pg_read_all_stats address and times of other roles' backends are NULL.
+SELECT l.pid, coalesce(x.gid, '') AS prepared, coalesce(r.rolname::pg_catalog.text, '') AS role,
+       me.rolname::pg_catalog.text AS me, coalesce(r.rolsuper, false) AS superuser,
+       coalesce(r.rolsuper OR r.oid = me.oid OR pg_catalog.pg_has_role(r.oid, me.oid, 'MEMBER')
+                OR (NOT me.rolsuper AND pg_catalog.pg_has_role(me.oid, r.oid, 'MEMBER')), false) AS ours,
+       coalesce(pg_catalog.host(a.client_addr), CASE WHEN a.backend_start IS NOT NULL THEN 'this server' END) AS address,
+       pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(a.backend_start, x.prepared)))::int
+           AS seconds,
+       coalesce(a.application_name, '')::pg_catalog.text AS claim
+FROM pg_catalog.pg_locks l
+JOIN pg_catalog.pg_roles me ON me.rolname = current_user
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+LEFT JOIN pg_catalog.pg_prepared_xacts x ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction::pg_catalog.text
+LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid OR r.rolname = x.owner
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(classid)s::int::pg_catalog.oid
+  AND l.objid = %(objid)s::int::pg_catalog.oid AND l.objsubid = %(objsubid)s::int
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+ORDER BY 6, 8 DESC NULLS FIRST;
 
 -- name: rehearsals
 -- The copies of a database that nobody is connected to: what a killed rehearsal left, known by its name or,

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from recover.errors import Locked
-from recover.postgres import catalog
 from recover.postgres.connection import ask, connect
+from recover.postgres.holders import PREFIX, holders, refused
 from recover.postgres.session import Session
 
 if TYPE_CHECKING:
     from recover.postgres.connection import Connection
 
-PREFIX = "recover-lease"
 CLASS, OBJECT = 7_265_636, 2
 """The two halves of the key. Advisory locks are per database; the first half is that of all our locks."""
 
@@ -53,11 +52,14 @@ class DatabaseLease:
         """
         if self._connection is not None and self._answers(self._connection):
             return
+        import psycopg
+
         self.release()
         with self.session.translated("cannot take the database's lease"):
             connection = connect(self.session.server, f"{PREFIX}/{self.run}/{self.holder}"[:LONGEST], 5.0)
             if breaking:
-                ask(connection, BREAK, [CLASS, OBJECT])
+                with suppress(psycopg.errors.InsufficientPrivilege):  # then he holds it still, and is named
+                    ask(connection, BREAK, [CLASS, OBJECT])
             taken = self._taken(connection, TRIES_AFTER_BREAKING if breaking else TRIES)
         if not taken:
             connection.close()
@@ -97,16 +99,6 @@ class DatabaseLease:
         return False
 
     def _refused(self) -> Locked:
-        rows = self.session.rows("who holds the lease", catalog.named("lease", classid=CLASS, objid=OBJECT))
-        name = str(rows[0]["name"]) if rows else ""
-        _, _, rest = name.partition("/")
-        run, _, holder = rest.partition("/")
-        person, _, host = holder.partition("@")
-        age = f", for {rows[0]['seconds']} s" if rows else ""
-        return Locked(
-            f"{person or 'somebody'} on {host or 'another machine'} is running {run or 'another run'} "
-            f"on this database{age}",
-            where=str(self.session.server),
-            why=f"backend {rows[0]['pid']} holds the database's lease" if rows else "it was let go just now",
-            next="ask them; `recover status --handover` on their machine says where it stands",
-        )
+        found = holders(self.session, CLASS, OBJECT, halves=True)
+        fallback = "ask them; `recover status --handover` on their machine says where it stands"
+        return refused(found, self.session.server, "the database's lease", fallback)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 
+import psycopg
 import pytest
-from conftest import Sql
+from conftest import PostgresServer, Sql
 from replicas import until
 
 from recover.errors import Locked, Unreachable
-from recover.postgres.lease import DatabaseLease
+from recover.postgres.lease import CLASS, OBJECT, DatabaseLease
 from recover.postgres.session import Server, Session
+from recover.secrets import Secret
 
 pytestmark = [pytest.mark.postgres, pytest.mark.every_postgres]
 HELD = (
@@ -48,8 +54,6 @@ def test_it_ends_with_its_connection_and_is_taken_again(database: Server, sql: S
 
 
 def test_another_database_is_free_and_a_server_that_is_down_says_so(database: Server, sql: Sql) -> None:
-    from dataclasses import replace
-
     with closing(Session(database)) as session, closing(Session(replace(database, dbname="postgres"))) as other:
         here, there = DatabaseLease(session, "r", "eva@berlin"), DatabaseLease(other, "r2", "ben@munich")
         here.require()
@@ -81,3 +85,79 @@ def test_through_a_pooler_no_lock_is_asked_for_because_it_would_stay_behind(
         lease.require()
         assert sql(HELD) == [(0,)]
         lease.release()
+
+
+@pytest.fixture
+def mallory(postgres: PostgresServer, database: Server) -> Iterator[Server]:
+    """A role that may do nothing but connect."""
+    name = f"mallory_{database.dbname}"
+    postgres.maintain(f"create role {name} login password 'm'")
+    yield replace(database, user=name, password=Secret("mallory", "m"))
+    postgres.maintain(f"drop role {name}")
+
+
+@contextmanager
+def holding(server: Server, lock: str = "pg_advisory_lock", name: str = "recover-lease/20260101-a/ceo@hq") -> Iterator[int]:
+    """The lock in the hands of that role under that application name; its backend."""
+    assert server.password
+    where = {"host": server.host, "port": server.port, "dbname": server.dbname, "user": server.user}
+    with closing(
+        psycopg.connect(**where, password=server.password.reveal(), application_name=name, autocommit=True)  # type: ignore[arg-type]
+    ) as connection:
+        connection.execute(f"select {lock}({CLASS}, {OBJECT})")  # type: ignore[call-overload]
+        yield connection.info.backend_pid
+
+
+@pytest.mark.parametrize("lock", ["pg_advisory_lock", "pg_advisory_lock_shared"])
+def test_a_stranger_with_the_lock_is_named_by_its_role_and_ended_by_the_command_that_is_told(
+    postgres: PostgresServer, database: Server, mallory: Server, lock: str
+) -> None:
+    """What he calls himself is his to say; the server knows his role, his process, his address."""
+    admin = postgres.admin(database.dbname)
+    with closing(Session(admin)) as session, holding(mallory, lock) as pid:
+        with pytest.raises(Locked) as caught:
+            DatabaseLease(session, "r", "eva@berlin").require()
+        assert re.fullmatch(
+            rf"role {mallory.user} \(backend {pid}, from [^ )]+\), for \d+ s holds the database's lease, "
+            r"and that is neither this role \(postgres\) nor a superuser",
+            caught.value.what,
+        )
+        assert "can say anything, is 'recover-lease/20260101-a/ceo@hq'" in caught.value.why
+        assert "ceo on hq is running" not in str(caught.value)
+        assert f"as a member of {mallory.user} or of pg_signal_backend, or a superuser" in caught.value.next
+        command = caught.value.next.partition(": ")[2].partition("   #")[0]
+        assert shlex.split(command)[-1] == f"SELECT pg_catalog.pg_terminate_backend({pid})"
+        psql(command, admin)
+        lease = DatabaseLease(session, "r", "eva@berlin")
+        lease.require()
+        lease.release()
+
+
+def psql(command: str, server: Server) -> None:
+    """The command as pasted, with psql's place taken by psycopg where there is no psql."""
+    assert server.password
+    words = shlex.split(command)
+    place = dict(zip(words[1:-2:2], words[2:-2:2], strict=True))
+    assert (place["-h"], place["-p"], place["-d"]) == (server.host, str(server.port), server.dbname)
+    with closing(
+        psycopg.connect(
+            host=place["-h"], port=place["-p"], dbname=place["-d"], user=server.user, password=server.password.reveal()
+        )
+    ) as connection:
+        connection.execute(words[-1])  # type: ignore[call-overload]
+
+
+def test_what_a_lesser_role_cannot_see_is_said_and_never_none(
+    database: Server, mallory: Server, postgres: PostgresServer
+) -> None:
+    with closing(Session(database)) as session:
+        with holding(mallory) as pid, pytest.raises(Locked) as caught:
+            DatabaseLease(session, "r", "eva@berlin").require(breaking=True)  # which it may not, either
+        assert f"role {mallory.user} (backend {pid}) holds the database's lease" in caught.value.what
+        assert "from where, and since when, only a member of pg_read_all_stats can see" in caught.value.why
+        assert "None" not in str(caught.value)
+        with holding(postgres.admin(database.dbname), name="psql") as pid, pytest.raises(Locked) as caught:
+            DatabaseLease(session, "r", "eva@berlin").require()
+        assert f"role postgres (backend {pid}) holds the database's lease" in caught.value.what
+        assert "neither this role" not in caught.value.what
+        assert "None" not in str(caught.value)
