@@ -26,8 +26,9 @@ PREFIX = "recover-lease"
 class Holder:
     """One that holds the lock. `pid` is None for a prepared transaction, whose name is then `prepared`.
 
-    `ours`: its role is this one (`me`), a superuser, a member of this one, or one that a lesser role is a member of. `seconds` is how long the
-    connection, or the prepared transaction, is there; None, as `address`, where this role may not see it.
+    `ours`: its role is this one (`me`), a superuser, a member of this one, or one that a lesser role is a member of.
+    `seconds` is how long the connection, or the prepared transaction, is there; None, as `address`, where this role may
+    not see it.
     """
 
     pid: int | None

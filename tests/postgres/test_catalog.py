@@ -6,6 +6,6 @@ from recover.postgres.catalog import queries
 
 
 def test_every_named_query_is_used_by_its_name() -> None:
-    of_runs = {"identity", "server", "backends", "blocked", "lease", "end_backends", "rehearsals", "foreign_code"}
+    of_runs = {"identity", "server", "backends", "blocked", "holders", "end_backends", "rehearsals", "foreign_code"}
     assert set(queries()) == of_runs | {"lock_waits", "idle_holders", "databases"}
     assert all(text.startswith(("SELECT", "WITH")) and not text.endswith(";") for text in queries().values())

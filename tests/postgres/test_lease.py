@@ -97,7 +97,9 @@ def mallory(postgres: PostgresServer, database: Server) -> Iterator[Server]:
 
 
 @contextmanager
-def holding(server: Server, lock: str = "pg_advisory_lock", name: str = "recover-lease/20260101-a/ceo@hq") -> Iterator[int]:
+def holding(
+    server: Server, lock: str = "pg_advisory_lock", name: str = "recover-lease/20260101-a/ceo@hq"
+) -> Iterator[int]:
     """The lock in the hands of that role under that application name; its backend."""
     assert server.password
     where = {"host": server.host, "port": server.port, "dbname": server.dbname, "user": server.user}
