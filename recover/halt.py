@@ -10,6 +10,10 @@ LOOK = 0.1
 """Seconds after which a wait that cannot be ended from outside looks whether it should end."""
 
 
+INTENDED = threading.Event()
+"""Set before this process writes its first intent: until then it has changed nothing by a run."""
+
+
 class Halt(threading.Event):
     """Set by a signal: the run ends after the current act, and a wait at once. `signal` is its number."""
 

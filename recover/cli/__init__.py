@@ -42,15 +42,14 @@ from recover.cli.words import (
 from recover.errors import RecoverError, SystemRefused, UsageError
 from recover.ui import streams
 
-LOOKING = ("lint", "schema", "plan", "snapshot", "diagnose", "explain", "status", "runs", "show", "verify")
-"""The commands that change nothing, whenever they are stopped."""
-
 ACTING = [
     *(["run"], ["rehearse"], ["resume"], ["rollback"], ["takeover"], ["approve"], ["abort"], ["mark"], ["probe"]),
     *(["enums", "repair"], ["enums", "undo"], ["enums", "rehearse"]),
     *(["drill", name] for name in ("up", "break", "run", "down")),
 ]
 """The commands whose exit code says what was done, also when nobody could read it."""
+JOURNALED = ("run", "resume", "rollback", "takeover", "approve")
+"""Those of them that change nothing before the journal has an intent."""
 
 app = typer.Typer(
     name="recover",
@@ -381,22 +380,25 @@ def explain(
 
 def main() -> int:
     """Run the command line; its exit code."""
-    acting = sys.argv[1:2] in ACTING or sys.argv[1:3] in ACTING
-    if acting:
+    if _acting():
         streams.go_on_alone()
     code, why = _command(), streams.product_lost()
-    if acting or not why:
+    if _acting() or not why:
         return code
     return _complain(SystemRefused("stdout cannot be written: what was asked for is lost", where="stdout", why=why))
+
+
+def _acting() -> bool:
+    return sys.argv[1:2] in ACTING or sys.argv[1:3] in ACTING
 
 
 def _command() -> int:
     """The command's exit code. The only place that catches; never shows a traceback."""
     try:
         _require_text(sys.argv[1:])
-        with _noting_ctrl_c() as pressed:
+        with _noting_signals() as signals:
             code = int(app(standalone_mode=False) or 0)
-        return _left_at_once() if pressed else code
+        return _left_at_once(signals[0]) if signals else code
     except TyperException as error:  # bad usage, in typer's words
         error.show()  # type: ignore[attr-defined]  # each kind that reaches us has it
         return UsageError.exit_code
@@ -420,19 +422,20 @@ def _require_text(words: list[str]) -> None:
 
 
 @contextmanager
-def _noting_ctrl_c() -> Iterator[list[int]]:
-    """Remember a KeyboardInterrupt: typer makes a plain exit of it, and the user would be told nothing."""
-    pressed: list[int] = []
+def _noting_signals() -> Iterator[list[int]]:
+    """Remember a Ctrl-C or SIGTERM: typer makes a plain exit of it, and the user would be told nothing."""
+    noted: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
-        pressed.append(number)
+        noted.append(number)
         raise KeyboardInterrupt
 
-    former = signal.signal(signal.SIGINT, note)
+    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield pressed
+        yield noted
     finally:
-        signal.signal(signal.SIGINT, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def _complain(error: RecoverError) -> int:
@@ -440,15 +443,16 @@ def _complain(error: RecoverError) -> int:
     return error.exit_code
 
 
-def _left_at_once() -> int:
+def _left_at_once(number: int) -> int:
     """No program that a thread of ours waited for outlives us, and a further Ctrl-C changes nothing any more."""
     from recover import programs
     from recover.errors import Interrupted
+    from recover.halt import INTENDED
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     programs.end_all()
-    if sys.argv[1:2] and sys.argv[1] in LOOKING:
-        code = _complain(Interrupted("stopped; nothing was changed", signal=2))
+    if not _acting() or (sys.argv[1] in JOURNALED and not INTENDED.is_set()):
+        code = _complain(Interrupted("stopped; nothing was changed", signal=number))
         sys.stderr.flush()
         os._exit(code)  # a question that hangs in a thread is not waited for
-    return _complain(Interrupted("stopped at once: an act in flight is in doubt", signal=2, next="recover resume"))
+    return _complain(Interrupted("stopped at once: an act in flight is in doubt", signal=number, next="recover resume"))

@@ -25,7 +25,8 @@ from shutil import rmtree
 from typing import Any, NamedTuple
 
 from recover.errors import JournalDamaged, JournalError, LostOwnership, StateLost
-from recover.events import CheckAnswered, CheckWaiting, Event, RunEnded, StepStarted
+from recover.events import ActionStarted, CheckAnswered, CheckWaiting, Event, RunEnded, StepStarted, UndoStarted
+from recover.halt import INTENDED
 from recover.journal.fields import fault
 from recover.journal.places import head_file, in_place, open_file, open_folder, project_folder
 from recover.secrets import Redactor, Secret
@@ -132,6 +133,8 @@ class FileJournal:
         data = self._shelve(data) if isinstance(event, CheckAnswered) else data
         if isinstance(event, RunEnded):
             self._require_whole()
+        if isinstance(event, (ActionStarted, UndoStarted)):
+            INTENDED.set()
         n, at, name = self._n + 1, datetime.now(UTC), type(event).__name__
         stamp = at.isoformat(timespec="microseconds")
         kept = self._newly_kept()

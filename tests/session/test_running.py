@@ -80,7 +80,7 @@ def test_a_failed_step_ends_with_commands_to_paste_and_resume_goes_on(tiny: Tiny
     assert "nothing to do" in tiny.recover(*again[: again.index("--state-dir")]).stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_ended_while_it_looks_stays_the_latest(tiny: Tiny, number: signal.Signals) -> None:
     """Else `resume` says of a broken stack that it has recovered, for the run before did."""
     tiny.recover("run", str(tiny.playbook))
@@ -92,8 +92,9 @@ def test_a_run_that_is_ended_while_it_looks_stays_the_latest(tiny: Tiny, number:
         run = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         with run, mute.accept()[0]:
             run.send_signal(number)
-            run.communicate()
-    assert run.returncode == (-9 if number == signal.SIGKILL else 130)
+            _, said = run.communicate()
+    assert run.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert number == signal.SIGKILL or "stopped; nothing was changed" in said.decode().splitlines()
     before, stopped = folders(tiny)
     for command in (("resume",), ("rollback", "--yes")):
         refused = tiny.recover(*command, expect=7).stderr

@@ -1,4 +1,4 @@
-"""Ctrl-C at a command that only looks: it says that nothing was changed, and speaks of no act."""
+"""Ctrl-C, or SIGTERM, at a command that only looks: it says that nothing was changed, and speaks of no act."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def test_ctrl_c_at_a_look_says_that_nothing_was_changed(tmp_path: Path) -> None:
         text = tiny.playbook.read_text().replace("- stage: Mute\n", "").replace("final: [", "final: [{probe: mute}, ")
         tiny.write(text)
         command = [sys.executable, "-m", "recover", "probe", str(tiny.playbook), "--state-dir", str(tiny.state)]
-        for verb in ("diagnose", "plan"):
+        for verb, number in (("diagnose", signal.SIGINT), ("plan", signal.SIGINT), ("plan", signal.SIGTERM)):
             command[3] = verb
             child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
             connection, _ = mute.accept()  # it has asked, and waits for the answer
-            child.send_signal(signal.SIGINT)
+            child.send_signal(number)
             _, said = child.communicate()
             connection.close()
-            assert child.returncode == 130, said
+            assert child.returncode == 128 + number, said
             assert "nothing was changed" in said
             assert "in doubt" not in said
