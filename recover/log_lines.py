@@ -78,7 +78,8 @@ _ACCESS = re.compile(
     r"(?P<clock>\d\d:\d\d:\d\d) (?P<zone>[+-]\d{4})\]"
 )
 _MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[3 * n : 3 * n + 3]: n + 1 for n in range(12)}
-_PAIRS = r'(?:[\w.@-]++=(?:"(?:[^"\\]|\\.)*+"|[^\s"]\S*+|)\s++)*?'  # logfmt; a quoted value is never looked into
+_PAIRS = r'(?:[\w.@-]++=(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s"]\S*+|)\s++)*?'
+"""logfmt; a quoted value is never looked into."""
 _LOGFMT_LEVEL = re.compile(rf'{_PAIRS}(?:{"|".join(map(re.escape, _LEVEL_KEYS))})="?([A-Za-z]+)(?=["\s]|$)')
 _LOGFMT_TIME = re.compile(rf'{_PAIRS}(?:{"|".join(map(re.escape, _TIME_KEYS))})="?([0-9][^"\s]*(?: [0-9:.,]+)?)')
 _IS_LOGFMT = re.compile(r"[A-Za-z_@][\w.@-]*=")

@@ -32,3 +32,10 @@ def test_a_tag_is_the_version_and_has_a_section() -> None:
     for tag in tags:
         assert tag == f"v{recover.__version__}"
         assert HEADINGS[1].startswith(f"[{recover.__version__}] - ")
+
+
+def test_no_possessive_group_holds_a_choice() -> None:
+    """Python 3.11.0 to 3.11.4, that of Debian 12 too, matches with them what it should not: gh-106052."""
+    choice = re.compile(r"\((?:\?:)?[^()]*\|[^()]*\)[*+?]\+")
+    found = [str(path) for path in Path("recover").rglob("*.py") if choice.search(path.read_text())]
+    assert not found

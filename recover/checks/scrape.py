@@ -25,9 +25,10 @@ ACCEPT = {"Accept": f"{OPENMETRICS};version=1.0.0;q=0.75,text/plain;version=0.0.
 """As Prometheus asks: an endpoint may answer a browser otherwise."""
 SHOWN = 120  # characters of a line or a page that are shown
 
-_STRING = r'"(?:[^"\\]|\\.)*+"'
+# No possessive group holds a choice: before 3.11.5 Python's `re` then matches what it should not (gh-106052).
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _LABEL = rf"[ \t]*+(?:(?:[a-zA-Z_]\w*+|{_STRING})[ \t]*+=[ \t]*+)?{_STRING}[ \t]*+"  # a lone string is the name
-_LABELS = rf"\{{(?:{_LABEL}(?:,{_LABEL})*+,?)?[ \t]*+\}}"
+_LABELS = rf"\{{(?:{_LABEL}(?:,{_LABEL})*,?)?[ \t]*+\}}"
 _NUMBER = r"[+-]?(?:(?:\d++\.?\d*+|\.\d++)(?:e[+-]?\d++)?|inf(?:inity)?|nan)(?![^ \t])"
 _VALUE = rf"[ \t]*(?:(?P<name>[a-z_:][\w:]*+)[ \t]*+(?:{_LABELS})?|(?P<quoted>{_LABELS}))[ \t]*+{_NUMBER}"
 _EXEMPLAR = rf"[ \t]++\#[ \t]*+{_LABELS}[ \t]++{_NUMBER}(?:[ \t]++{_NUMBER})?"

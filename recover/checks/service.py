@@ -22,7 +22,8 @@ _NAME = rf"(?>[\w-]*(?:{_SECRET.pattern}))[\w-]*+(?<!file)(?<!error)(?<!exceptio
 _WORD = r"(?<![\w-])"  # begins here: inside of a long one nothing is looked for again
 _IN_TEXT = re.compile(
     rf"(://[^/\s:@]*:)\S+(?=@)"
-    rf"""|({_WORD}{_NAME}\\?["'] ?: ?)(?:\\"(?:[^"\\]|\\(?!"))*+(?:\\"|$)|"(?:[^"\\]|\\.?)*+(?:"|$)|'[^']*+(?:'|$))"""
+    rf"""|({_WORD}{_NAME}\\?["'] ?: ?)"""
+    r"""(?:\\"[^"\\]*+(?:\\(?!")[^"\\]*+)*(?:\\"|$)|"[^"\\]*+(?:\\.?+[^"\\]*+)*(?:"|$)|'[^']*+(?:'|$))"""
     rf"|({_WORD}(?:--?{_NAME}[ =]|{_NAME}=|(?<!/){_NAME}: |Password (?=')|Authorization: Basic )"
     r"|Bearer |redis-cli (?:\S+ )*?-a )"
     r"""(?:'[^']*'|"[^"]*"|[^\s'"])+"""
