@@ -7,10 +7,14 @@ from collections.abc import Iterable, Iterator
 from glob import escape
 from pathlib import Path
 
+from recover import inputs
 from recover.errors import JournalDamaged, Precondition, Unreadable, UsageError
 from recover.journal.places import HEADS, one_name, project_folder
 from recover.journal.progress import Progress, fold
 from recover.journal.records import NAME, records
+
+AGAIN = "command"
+"""In a run's folder: the command that began it, for one that is stopped before its journal says anything."""
 
 
 def folders(state: Path, project: str | None = None) -> list[Path]:
@@ -86,10 +90,16 @@ def progress(folder: Path) -> Progress:
     return found
 
 
-def require_begun(run: Progress, folder: Path, *, next: str) -> None:
-    """Raises Precondition for a run that was stopped while it looked, before it wrote anything."""
-    if not run.run:
-        raise Precondition(f"run {folder.name} never began: nothing was done", where=str(folder), next=next)
+def require_begun(run: Progress, folder: Path, flags: str) -> None:
+    """Raises Precondition, with the command that began it, for a run that was stopped before it wrote anything."""
+    if run.run:
+        return
+    try:
+        again = inputs.text(folder / AGAIN, inputs.SETTINGS)
+    except OSError:
+        again = f"recover run PLAYBOOK{flags}"
+    why = f"it was stopped while it looked; older runs: recover runs{flags}"
+    raise Precondition(f"run {folder.name} never began: nothing was done", where=str(folder), why=why, next=again)
 
 
 def every(state: Path, project: str | None = None) -> Iterator[tuple[Path, Progress]]:

@@ -24,7 +24,7 @@ def rollback(name: str | None, options: Options, *, to: str | None, because: str
     """
     folder = find(options.state, name, options.project, flags=options.flags)
     before = progress(folder)
-    require_begun(before, folder, next=f"name the run that is meant: recover runs{options.flags}")
+    require_begun(before, folder, options.flags)
     steps = _after(before, to)
     _require_latest(options, before.run, folder.parent.name)
     with reopened(folder, options) as it:

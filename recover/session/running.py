@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import join
+from shlex import join, quote
 
 from recover import __version__, inputs, plan
 from recover.agreement import Agreement, read
@@ -19,9 +19,8 @@ from recover.engine import chosen_alone
 from recover.errors import Drifted, Interrupted, Precondition, UsageError
 from recover.events import RunResumed, RunStarted, RunTakenOver, StepApproved
 from recover.journal.lock import project_lock, who
-from recover.journal.progress import Progress
 from recover.journal.records import NAME, FileJournal, create, forget, write_private
-from recover.journal.runs import find, progress, require_begun
+from recover.journal.runs import AGAIN, find, progress, require_begun
 from recover.moment import Moment
 from recover.previewing import preview
 from recover.session.agreeing import require_unused
@@ -55,6 +54,7 @@ def run(path: Path | None, options: Options, plan_file: Path | None = None) -> i
     ):
         _no_secret_in_variables(session, options)
         folder = create(options.state, project, run_id)
+        write_private(folder / AGAIN, _command(path, options, project, plan_file))
         with (
             closing_journal(FileJournal(folder / NAME, session.redactor, owned)) as journal,
             _forgotten_unless_begun(journal),
@@ -114,7 +114,7 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
     """Go on with a run: probe what is done, do what is not; the exit code. A rollback that was cut off goes on."""
     folder = find(options.state, name, options.project, flags=options.flags)
     before = progress(folder)
-    require_begun(before, folder, next=f"recover run PLAYBOOK{options.flags}")
+    require_begun(before, folder, options.flags)
     if before.aborted:
         raise Precondition(
             f"run {before.run} was aborted by {before.aborted['by']}: {before.aborted['because']}",
@@ -125,7 +125,11 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
         raise Precondition(
             f"nothing to resume: run {before.run} has ended: {before.ended and before.ended['outcome']}",
             why="how the stack is now was not looked at",
-            next=_again(before, folder, options),
+            next=_command(
+                Path(before.playbook),
+                replace(options, target=before.target, variables=before.variables),
+                folder.parent.name,
+            ),
         )
     with reopened(folder, options) as it:
         if it.before.rolling_back:
@@ -133,10 +137,18 @@ def resume(name: str | None, options: Options, *, accept_edits: bool = False) ->
         return go_on(it, accept_edits=accept_edits)
 
 
-def _again(before: Progress, folder: Path, options: Options) -> str:
-    """The command that begins such a run anew."""
-    given = [word for name, value in before.variables.items() for word in ("-e", f"{name}={value}")]
-    words = ["recover", "run", before.playbook, "--target", before.target, "--project", folder.parent.name, *given]
+def _command(path: Path, options: Options, project: str, plan_file: Path | None = None) -> str:
+    """The command that begins such a run again."""
+    if plan_file:
+        return f"recover run --plan {quote(str(plan_file.absolute()))}{options.flags}"
+    words = ["recover", "run", str(path.absolute()), "--project", project]
+    words += ["--target", options.target] if options.target else []
+    for name, value in options.variables.items():
+        words += ["-e", f"{name}={value}"]
+    words += ["--from", options.choice.since] if options.choice.since else []
+    for flag in ("only", "tags", "skip"):
+        for value in getattr(options.choice, flag):
+            words += [f"--{flag}", value]
     return f"{join(words)}{options.flags}"
 
 

@@ -99,10 +99,13 @@ def test_a_run_that_is_ended_while_it_looks_stays_the_latest(tiny: Tiny, number:
     for command in (("resume",), ("rollback", "--yes")):
         refused = tiny.recover(*command, expect=7).stderr
         assert f"run {stopped.name} never began: nothing was done" in refused
+    again = shlex.split(refused.splitlines()[-1].partition("next: recover ")[2])
     listed = tiny.recover("runs").stdout
     assert re.search(f"{stopped.name} +never began", listed)
     assert "nothing was done" in tiny.recover("status").stdout
     assert before.name in listed
+    tiny.write(re.sub(r", \{http: .*", "]", tiny.playbook.read_text()))
+    assert "recovered and verified" in tiny.recover(*again[: again.index("--state-dir")]).stdout
 
 
 def test_a_run_with_nothing_to_do_or_that_is_refused_leaves_no_record(tiny: Tiny) -> None:
