@@ -187,10 +187,13 @@ def reindex(row: Mapping[str, Any]) -> Mend:
 def validating(functions: Sequence[str], path: str) -> str:
     """A statement that fails when one of these SQL functions is no longer valid in that search_path.
 
-    It is parsed, and nothing of it is carried out. Source: fmgr_sql_validator.
+    It is parsed, and nothing of it is carried out. Source: fmgr_sql_validator, which looks at no body while
+    check_function_bodies is off.
     """
     found, ours = (
-        f"PERFORM pg_catalog.set_config('search_path', {quote_literal(p).lstrip()}, true); " for p in (path, PATH)
+        f"PERFORM pg_catalog.set_config('search_path', {quote_literal(p).lstrip()}, true), "
+        f"pg_catalog.set_config('check_function_bodies', '{checked}', true); "
+        for p, checked in ((path, "on"), (PATH, "off"))
     )
     oids = ", ".join(f"{quote_literal(name).lstrip()}::pg_catalog.regprocedure" for name in functions)
     body = (

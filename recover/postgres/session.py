@@ -250,8 +250,10 @@ class Session:
             _translated("cannot connect to change the database", server),
             self._writer(server, statements) as connection,
         ):
-            limits = _limits(lock_timeout, statement_timeout)
-            begin(connection, "SET LOCAL row_security = off", "SET LOCAL check_function_bodies = off", *limits)
+            settings = ["SET LOCAL row_security = off", *_limits(lock_timeout, statement_timeout)]
+            if not _of_the_role(statements):  # in our path the names in a user's function mean something else
+                settings.append("SET LOCAL check_function_bodies = off")
+            begin(connection, *settings)
             with no_waiting_for_locks(connection, self._halt, partial(self._blocked, connection.info.backend_pid)):
                 for statement in statements:
                     with _translated("the change was not made", server, statement):
@@ -262,7 +264,7 @@ class Session:
 
     def _writer(self, server: Server, statements: Sequence[Statement]) -> AbstractContextManager[Connection]:
         """A connection that can give each of the statements the search_path that it is to have."""
-        pinned = not any(statement.role_path for statement in statements)
+        pinned = not _of_the_role(statements)
         return connected(server, self.application, self._connect_timeout, pinned=pinned)
 
     def _blocked(self, pid: int) -> bool:
@@ -390,6 +392,11 @@ def _limits(lock_timeout: float, statement_timeout: float) -> tuple[str, str]:
 
 def _set_time_out(connection: Connection, seconds: float) -> None:
     connection.execute(f"SET statement_timeout = {ms(seconds)}")
+
+
+def _of_the_role(statements: Sequence[Statement]) -> bool:
+    """Is a user's own text among them?"""
+    return any(statement.role_path for statement in statements)
 
 
 def _run(connection: Connection, statement: Statement, timeout: float) -> int:

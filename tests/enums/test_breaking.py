@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
+from conftest import Sql
 
 from recover.enums.breaking import mended
 from recover.enums.carriers import Carriers
 from recover.enums.choices import Choices
 from recover.enums.dependants import Break, follows
-from recover.enums.mending import Mend
+from recover.enums.mending import Mend, validating
 from recover.enums.repair import Change
 from recover.errors import Precondition, StepError
+from recover.postgres.session import Server, Session
+from recover.world import Statement
 
 VIEW = Mend("old view", "new view", ("CREATE new",), ("CREATE old",), "a note")
 CHECK = Mend("c old", "c new", ("DROP", "ADD new", "VALIDATE new"), ("DROP", "ADD old", "VALIDATE old"), guards=True)
@@ -90,3 +94,16 @@ def test_what_surely_breaks_is_refused_with_what_to_do(mend: Mend | None, next: 
 
 def test_nothing_follows_where_no_type_is_carried() -> None:
     assert follows(None, Carriers()) == {}  # type: ignore[arg-type]  # it is not asked
+
+
+@pytest.mark.postgres
+def test_a_function_that_works_no_more_is_told_by_the_server(database: Server, sql: Sql) -> None:
+    sql("create table things (n int); create function f() returns bigint language sql as 'select count(*) from things'")
+    proof = Statement(validating(["public.f()"], "public"))
+    with closing(Session(database)) as session:
+        session.execute([proof], lock_timeout=5, statement_timeout=5)
+        sql("drop table things")
+        with pytest.raises(Precondition, match="the change was not made") as refused:
+            session.execute([proof], lock_timeout=5, statement_timeout=5)
+    assert "would no longer work" in refused.value.why
+    assert "things" in refused.value.why

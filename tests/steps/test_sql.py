@@ -38,6 +38,16 @@ def test_a_file_of_several_statements_runs_as_one_transaction(world: Any, sql: S
 
 
 @pytest.mark.postgres
+def test_a_function_that_cannot_work_is_refused_as_in_psql(world: Any, tmp_path: Path) -> None:
+    file = tmp_path / "f.sql"
+    file.write_text("create function broken() returns int language sql as 'select n from nosuch'")
+    [action] = RunSql("main", file=file).decide(world)
+    with pytest.raises(StepError) as refused:
+        action.apply(world)
+    assert "nosuch" in refused.value.why
+
+
+@pytest.mark.postgres
 def test_a_querys_values_are_bound(world: Any, sql: Sql) -> None:
     sql("create table names (n text)")
     evil = "'); drop table names; --"
