@@ -11,7 +11,7 @@ LOOK = 0.1
 
 
 INTENDED = threading.Event()
-"""Set before this process writes its first intent: until then it has changed nothing by a run."""
+"""Set before this process writes its first intent, or goes on with an act in doubt: until then nothing was changed."""
 
 
 class Halt(threading.Event):

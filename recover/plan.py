@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from recover.checks.wait import ONCE, Waiter
-from recover.errors import RecoverError, Unreachable
+from recover.errors import Precondition, RecoverError, Unreachable
 from recover.evidence import Evidence
 from recover.journal.progress import Progress
 from recover.playbook.model import FINAL, StepSpec
@@ -292,6 +292,13 @@ def _again(spec: StepSpec, kept: Sequence[str], later: frozenset[Resource], prog
     if seen.unseen:
         raise seen.unseen
     wrong = seen.wrong(later)
+    if wrong and progress.done[spec.id] == "marked" and not look.bind(spec, kept).repeatable:
+        raise Precondition(  # to do it again is a human's word, and the last one was that it is done
+            f"step {spec.id} was marked done, and its done_when is not true",
+            where=spec.where,
+            why=wrong,
+            next=f"make it true and resume, or: recover mark {progress.run} {spec.id} retry --because 'what you saw'",
+        )
     return Planned(spec, "no longer true", wrong) if wrong else Planned(spec, "done")
 
 

@@ -48,8 +48,8 @@ ACTING = [
     *(["drill", name] for name in ("up", "break", "run", "down")),
 ]
 """The commands whose exit code says what was done, also when nobody could read it."""
-JOURNALED = ("run", "resume", "rollback", "takeover", "approve")
-"""Those of them that change nothing before the journal has an intent."""
+JOURNALED = ("run", "resume", "rollback")
+"""Those of them that change nothing before the journal has an intent; an approval or a takeover is a change."""
 
 app = typer.Typer(
     name="recover",

@@ -47,8 +47,10 @@ def plan(database: SeeDatabase, diagnosis: Diagnosis, choices: Choices = PLAIN) 
     mends = mended(database, diagnosis.breaks, choices)
     refuse(_obstacles(database, diagnosis, tables, choices))
     if tables or mends.changes:
-        held = (holder.relation for d in todo for holder in diagnosis.holders.get(d.type.oid, ()))
-        refuse(_running(database, {*tables, *held}))
+        relations = set(tables)
+        for drift in todo:
+            relations.update(holder.relation for holder in diagnosis.holders.get(drift.type.oid, ()))
+        refuse(_running(database, relations))
     off, on = quiet(tables.values())
     renames = [change for d in todo for change in renaming(d.type.sql, d.type.labels, d.renames)]
     merges = [change for d in todo for change in _merges(d, diagnosis, tables)]

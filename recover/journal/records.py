@@ -89,7 +89,8 @@ class FileJournal:
         self._fresh: dict[str, str] = {}
         self._written: dict[str, str] = {}
         if last:
-            self._known.update(name for record in records(path) for name in record.kept or ())
+            for record in records(path):
+                self._known.update(record.kept or ())
         try:
             self._file = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             self._end = os.fstat(self._file).st_size

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recover.errors import Precondition, Unreachable
+from recover.halt import INTENDED
 from recover.journal.lock import project_lock
 from recover.journal.progress import Progress
 from recover.journal.records import NAME, FileJournal, Record, mend
@@ -61,6 +62,8 @@ class Reopened:
     def end_leftovers(self) -> None:
         """A killed client's backend lives on and may still commit: end ours before looking at the world."""
         doubt = self.before.pending or self.before.rolling_back
+        if doubt:
+            INTENDED.set()  # of this run an act may be in flight, whatever this process does
         names: Sequence[str] = list(self.session.target.databases) if doubt else []
         for name in names:
             try:

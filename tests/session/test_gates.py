@@ -132,6 +132,20 @@ def test_marked_retry_it_is_tried_again(tiny: Tiny) -> None:
     assert (tiny.folder / "ran").read_text() == "x\n"
 
 
+def test_marked_done_it_is_not_run_for_a_done_when_that_is_not_true(tiny: Tiny) -> None:
+    text = tiny.playbook.read_text().replace("- stage: Alone", BLIND.format(tiny.folder))
+    tiny.write(text)
+    tiny.recover("run", str(tiny.playbook), env={"RECOVER_CRASH_AT": "blind:after-act"}, expect=-signal.SIGKILL)
+    run = next((tiny.state / "tiny").glob("*/journal.jsonl")).parent.name
+    tiny.recover("mark", run, "blind", "done", "--because", "I saw it")
+    refused = tiny.recover("resume", expect=7).stderr
+    assert "step blind was marked done, and its done_when is not true" in refused
+    assert (tiny.folder / "ran").read_text() == "x\n"
+    (tiny.folder / "never").touch()
+    tiny.recover("resume")
+    assert (tiny.folder / "ran").read_text() == "x\n"
+
+
 SHORT = """\
 recover: 1
 name: tiny
