@@ -17,7 +17,7 @@ GATE = "- stage: Gate\n  steps:\n  - {id: gate, name: Ask, confirm: {question: G
 BLIND = (
     "- stage: Blind\n  steps:\n  - id: blind\n    name: Count\n"
     "    command.run: {{command: [sh, -c, 'echo x >> {0}/ran']}}\n"
-    "    done_when: [{{file: {{path: {0}/never}}}}]\n- stage: Alone"
+    "    done_when: [{{file: {{path: {0}/never}}, within: 100ms}}]\n- stage: Alone"
 )
 
 
@@ -156,9 +156,9 @@ stages:
 - stage: Only
   steps:
   - {id: first, name: Another, command.run: {command: [sh, -c, "echo 1 >> FOLDER/first; touch FOLDER/one"]},
-     done_when: [{file: {path: FOLDER/one}}]}
+     done_when: [{file: {path: FOLDER/one}, within: 100ms}]}
   - {id: blind, name: Blind, command.run: {command: [sh, -c, "echo x >> FOLDER/ran; touch FOLDER/made", TOKEN]},
-     done_when: [{file: {path: FOLDER/wanted}}]}
+     done_when: [{file: {path: FOLDER/wanted}, within: 100ms}]}
 """
 
 
@@ -190,7 +190,9 @@ def test_an_edit_of_what_is_asked_or_of_another_step_does_not_run_it_again(tiny:
     missed(tiny)
     edit(tiny, "name: Another", "name: Other")
     tiny.recover("resume", "--accept-edits", expect=1)
-    edit(tiny, f"path: {tiny.folder}/wanted", f"path: {tiny.folder}/made")
+    edit(tiny, f"path: {tiny.folder}/wanted", f"path: {tiny.folder}/other")
+    tiny.recover("resume", "--accept-edits", expect=1)
+    edit(tiny, f"path: {tiny.folder}/other", f"path: {tiny.folder}/made")
     tiny.recover("resume", "--accept-edits")
     assert (tiny.folder / "ran").read_text() == "x\n"
     assert (tiny.folder / "first").read_text() == "1\n"
