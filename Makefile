@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml $(CONSTRAINTS) recover/__init__.py .ci/make_venv.py
 drill: $(STAMP) ## Break the embedded replica as in the incident and recover it, on screen.
 	$(BIN)/recover drill run enum-cascade
 
-test: $(STAMP) ## Run the tests: real PostgreSQL and Redis from wheels, no Docker (5 minutes on two cores). T=FILE: only those.
+test: $(STAMP) ## Run the tests: real PostgreSQL and Redis from wheels, no Docker (7 minutes on two cores). T=FILE: only those.
 	$(PYTEST) $(or $(T),-m 'not drill and not docker and not nightly')
 
 test-drills: $(STAMP) ## Run the long drills: the replica broken in every way, killed everywhere (7 minutes).
